@@ -1,0 +1,125 @@
+/**
+ * The one error class and the one table of codes. A failure that a person can meet is an AbnError; a programming mistake
+ * stays a TypeError or an assertion. Codes are never renumbered or reused; docs/ERRORS.md is generated from the table.
+ *
+ * To add a code: put a row into its group (one group a room, rows sorted within the group), say in one sentence what has
+ * happened, then run `ACCEPT=1 npx ava test/format/generated.test.ts` to regenerate docs/ERRORS.md.
+ */
+export class AbnError extends Error {
+  readonly code: ErrorCode
+  /** What to do or type next, one sentence; undefined when there is nothing useful to say. */
+  readonly hint: string | undefined
+
+  constructor(code: ErrorCode, message: string, options: { readonly hint?: string; readonly cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'AbnError'
+    this.code = code
+    this.hint = options.hint
+  }
+}
+
+export type ErrorCode = keyof typeof ERRORS
+
+export const ERRORS = {
+  // format
+  ABN_ARCHIVE_INVALID: 'An archive is not the canonical archive of the item it should hold; nothing of it was kept.',
+  ABN_ARCHIVE_LIMIT: 'An archive is larger, deeper or more compressed than the limits allow.',
+  ABN_DERIVATION_INVALID: 'A derivation does not follow docs/formats/derivation.md.',
+  ABN_HASH_INVALID: 'A text that should be a SHA-256 hash is not 64 lowercase hexadecimal digits.',
+  ABN_JSON_INVALID: 'A document is not canonical JSON (docs/formats/canonical-json.md), or is too large or too deep.',
+  ABN_NAME_INVALID: 'A package name, version or output name has characters or a length that are not allowed.',
+  ABN_STORE_PATH_INVALID: 'A text that should be a store path is none.',
+
+  // store
+  ABN_DIRECTORY_CHANGED: 'A file changed while it was being hashed.',
+  ABN_DISK_FULL: 'There is no space left on the disk; nothing was registered.',
+  ABN_ITEM_INVALID: 'The record of a store item is damaged.',
+  ABN_ITEM_MISSING: 'A store item that is needed is not in the store.',
+  ABN_LOCK_UNAVAILABLE: 'A lock could not be taken.',
+  ABN_OUTPUT_BUILD_REFERENCE: 'An output refers to the build directory, which no longer exists when it is used.',
+  ABN_OUTPUT_CYCLE: 'Outputs of one derivation refer to each other in a circle.',
+  ABN_OUTPUT_DIFFERS: 'An output was built again with other bits than those in the store.',
+  ABN_OUTPUT_FILE_KIND: 'An output holds a device, socket or named pipe.',
+  ABN_OUTPUT_LINK: 'An output holds a symbolic link that leads out of the store.',
+  ABN_OUTPUT_NAME: 'An output holds a file name that is not valid UTF-8, or that is too long.',
+  ABN_OUTPUT_NOT_DIRECTORY: 'A build made no output directory.',
+  ABN_OUTPUT_SET_UID: 'An output holds a set-user-ID or set-group-ID file.',
+  ABN_PROFILE_COLLISION: 'Two packages of one profile bring the same file.',
+  ABN_PROFILE_INVALID: 'A profile or its manifest is damaged, or has a name that is not allowed.',
+  ABN_STORE_NEWER: 'The store was written by a newer abnpkg.',
+  ABN_STORE_UNUSABLE: 'The store directory cannot be created, read or written.',
+
+  // builder/realise
+  ABN_BUILD_DISK: 'A build wrote more to the disk than it may, and was stopped.',
+  ABN_BUILD_FAILED: 'A step of a build failed.',
+  ABN_BUILD_LOG: 'A build printed more than its log may hold, and was stopped.',
+  ABN_BUILD_MEMORY: 'A build used more memory than it may, and was stopped.',
+  ABN_BUILD_PROCESSES: 'A build started more processes than it may, and was stopped.',
+  ABN_BUILD_SILENT: 'A build said nothing for too long, and was stopped.',
+  ABN_BUILD_TIME: 'A build took longer than it may, and was stopped.',
+  ABN_INPUT_UNKNOWN: 'A recipe needs another one that is not among those evaluated.',
+  ABN_SMOKE_FAILED: 'A package was built, but one of its smoke tests failed; it was not put into the store.',
+  ABN_SOURCE_COLLISION:
+    'A file that a recipe adds cannot be put where the recipe says, because of what the sources hold.',
+
+  // builder/sandbox
+  ABN_SANDBOX_ENDED: 'A sandbox was ended by something outside abnpkg, for example because memory ran out.',
+  ABN_SANDBOX_FORBIDDEN: 'This machine does not let this user make the namespaces that a sandbox needs.',
+  ABN_SANDBOX_KERNEL: 'The kernel is too old for the sandbox.',
+  ABN_SANDBOX_SETUP: 'A sandbox could not be set up, for a reason that should not occur.',
+  ABN_SANDBOX_UNSHARE: "The program 'unshare' of util-linux is missing or too old.",
+
+  // cli (and the launcher)
+  ABN_BUG: 'Something that abnpkg itself should have prevented; please report it.',
+  ABN_CHECK_DIFFERS: 'Building again gave other bits.',
+  ABN_COMMAND_UNKNOWN: 'There is no such command.',
+  ABN_INTERRUPTED: 'The command was interrupted; what was complete is kept, nothing else.',
+  ABN_LOG_MISSING: 'There is no build log of this package on this machine.',
+  ABN_NOT_INSTALLED: 'The package is not installed in the profile.',
+  ABN_PROGRAM_UNKNOWN: 'A package has no such program, or more than one to choose from.',
+  ABN_SETUP: 'The dependencies of abnpkg itself could not be installed.',
+  ABN_SYSTEM: 'This machine is not x86-64 Linux.',
+  ABN_USAGE: 'A command line that abnpkg does not understand; the exit status is 2.',
+
+  // builder/fetch
+  ABN_SOURCE_ADDRESS: 'A source has an address that is not http, https or a known mirror name.',
+  ABN_SOURCE_CACHE: 'The directory that caches sources cannot be created, read or written.',
+  ABN_SOURCE_GIT: 'A git source could not be read.',
+  ABN_SOURCE_LOCAL:
+    'A source that belongs to the channel is missing, or is not below its recipes or bootstrap directory.',
+  ABN_SOURCE_NOT_FOUND: 'A source is at none of its addresses; the hosts answered, but do not have it.',
+  ABN_SOURCE_OFFLINE: 'A source is not in the cache, and downloading is switched off.',
+  ABN_SOURCE_UNREACHABLE: 'A source could not be downloaded because its hosts could not be reached.',
+  ABN_SOURCE_WRONG_HASH: 'A source has another SHA-256 than the recipe says.',
+
+  // builder/unpack
+  ABN_PATCH_FAILED: 'A patch does not fit the source exactly.',
+  ABN_PATCH_INVALID: 'A patch is not a unified diff that can be applied strictly.',
+  ABN_UNPACK_DAMAGED: 'A source archive is damaged, cut short or of another kind than the recipe says.',
+  ABN_UNPACK_DUPLICATE: 'A source archive holds two entries of one name.',
+  ABN_UNPACK_ENTRY: 'A source archive holds a device, a named pipe or another entry that cannot be unpacked.',
+  ABN_UNPACK_LIMIT: 'A source archive is larger, more numerous or more compressed than the limits allow.',
+  ABN_UNPACK_LINK: 'A source archive holds a link that leads out of its directory, or writes through one.',
+  ABN_UNPACK_NAME: 'A source archive holds a name that is absolute, leads out of its directory or is too long.',
+
+  // builder/evaluate
+  ABN_CHANNEL_UNREADABLE: 'The recipes of a channel cannot be read, or lie behind a symbolic link.',
+  ABN_EVALUATION_CACHE_DAMAGED: 'What was remembered of an earlier evaluation is damaged; it has been removed.',
+  ABN_EVALUATOR_FAILED: 'The interpreter that evaluates recipes failed itself.',
+  ABN_PACKAGE_SPEC: 'A package was asked for in a form that is not NAME, NAME@VERSION or NAME@RANGE.',
+  ABN_PACKAGE_UNKNOWN: 'There is no package of that name.',
+  ABN_PACKAGE_VERSION: 'There is a package of that name, but in no version that was asked for.',
+  ABN_RECIPE_CYCLE: 'Recipes need each other to be built.',
+  ABN_RECIPE_DUPLICATE: 'Two recipes have the same name and version.',
+  ABN_RECIPE_EXCEPTION: 'A recipe threw an error.',
+  ABN_RECIPE_IMPORT: 'A recipe imports what is not there, or what recipes cannot import.',
+  ABN_RECIPE_IMPURE: 'A recipe uses the clock or randomness.',
+  ABN_RECIPE_INVALID: 'A field of a recipe is missing, unknown or has a value that is not allowed.',
+  ABN_RECIPE_LOCAL_FILE:
+    'A file that a recipe takes from its channel is missing, or is not a plain file where it may be.',
+  ABN_RECIPE_MEMORY_LIMIT: 'The recipes need more memory than they may.',
+  ABN_RECIPE_SIZE_LIMIT: 'The recipes are larger, or make larger derivations, than they may.',
+  ABN_RECIPE_STACK_LIMIT: 'A recipe is nested too deeply, in its calls or in its text.',
+  ABN_RECIPE_SYNTAX: 'A recipe is not valid TypeScript, or needs more than its types erased.',
+  ABN_RECIPE_TIME_LIMIT: 'The recipes did not end in the time that they may take.',
+} satisfies Record<string, string>
