@@ -1,0 +1,5 @@
+#ifndef PREPROCESSOR_H
+#define PREPROCESSOR_H
+#define INCLUDED 9
+#define NEGATED(x) -(x)
+#endif

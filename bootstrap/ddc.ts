@@ -1,0 +1,222 @@
+/**
+ * Diverse double-compiling (David A. Wheeler, 2009): is the tcc that grows from the seed what its source says?
+ *
+ * Two compilers that have nothing in common compile tcc: our cc, made from the seed, and this machine's gcc. The two tccs
+ * differ in every byte, but what *they* compile must be the same to the last bit: tcc once more, all of musl, and tcc
+ * with that musl. A difference means that our compiler, our libc, tcc itself or gcc is wrong, or has been tampered with.
+ *
+ * Usage: node bootstrap/ddc.ts [--tcc TARBALL] [--musl TARBALL] [--keep DIRECTORY]
+ * A tarball that is not named is taken from $ABNPKG_SOURCE_CACHE, by its hash. Needs gcc, tar, patch and sed.
+ */
+
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs, promisify } from 'node:util'
+import { runLadder } from './ladder.ts'
+import { ccModules, tccByCc, tccByTcc, tccWithMusl } from './tcc/commands.ts'
+
+export const ddcSources = {
+  tcc: {
+    file: 'tcc_0.9.27+git20200814.62c30a4a.orig.tar.bz2',
+    sha256: 'd63c113bcdd657f51c8ee197a0b0a24203603313e19a52b5f678d40ab7f5df35',
+    strip: 0,
+    patch: 'bootstrap/tcc/tcc.patch',
+  },
+  musl: {
+    file: 'musl_1.2.3.orig.tar.gz',
+    sha256: '7d5b0b6062521e4627e099e4c9dc8248d32a30285e959b7eecaa780cf8cfd4a4',
+    strip: 1,
+    patch: 'recipes/patches/musl.patch',
+  },
+} as const
+
+export type Comparison = { readonly what: string; readonly fromSeed: string; readonly fromGcc: string }
+
+export type Verdict = {
+  readonly same: boolean
+  readonly comparisons: readonly Comparison[]
+  /** SHA-256 of tcc compiled by tcc compiled by … with musl: all must be equal. */
+  readonly generations: readonly string[]
+}
+
+export type DdcOptions = {
+  /** Paths of the two tarballs. */
+  readonly tarballs: Readonly<Record<keyof typeof ddcSources, string>>
+  /** An empty directory to work in. */
+  readonly directory: string
+  readonly report?: (line: string) => void
+}
+
+const here = fileURLToPath(new URL('.', import.meta.url))
+const run = promisify(execFile)
+
+/** Carries out the whole comparison. Throws where a step fails; a difference is not an error but in the verdict. */
+export async function diverseDoubleCompile({ tarballs, directory, report = () => {} }: DdcOptions): Promise<Verdict> {
+  const tccSource = join(directory, 'tcc-source')
+  await unpack('tcc', tarballs.tcc, tccSource)
+  writeFileSync(join(tccSource, 'config.h'), '')
+  const seedTcc = await tccFromSeed(tccSource, join(directory, 'from-seed'))
+  report(`tcc from the seed: ${digest(seedTcc)}`)
+  const gccTcc = await tccFromGcc(tccSource, join(directory, 'from-gcc'))
+  report(`tcc from gcc: ${digest(gccTcc)}`)
+
+  const comparisons: Comparison[] = []
+  const compare = (what: string, fromSeed: string, fromGcc: string) => {
+    const comparison = { what, fromSeed: digest(fromSeed), fromGcc: digest(fromGcc) }
+    comparisons.push(comparison)
+    report(`${comparison.fromSeed === comparison.fromGcc ? 'same' : 'DIFFERENT'}: ${what}`)
+  }
+
+  const branches = [
+    { tcc: seedTcc, out: join(directory, 'by-seed-tcc') },
+    { tcc: gccTcc, out: join(directory, 'by-gcc-tcc') },
+  ] as const
+  for (const { tcc, out } of branches) {
+    mkdirSync(out)
+    await runIn(here, tccByTcc({ compiler: tcc, tccSource, output: join(out, 'tcc') }))
+    await buildMusl(tcc, tarballs.musl, tccSource, join(out, 'musl'))
+    await runIn(tccSource, tccWithMusl({ compiler: tcc, output: join(out, 'tcc-musl'), musl: join(out, 'musl') }))
+  }
+  const [bySeed, byGcc] = branches.map(({ out }) => out)
+  assert(bySeed !== undefined && byGcc !== undefined)
+  for (const [what, file] of [
+    ['tcc with our libc', 'tcc'],
+    ["musl's libc.a", 'musl/lib/libc.a'],
+    ["musl's crt1.o", 'musl/lib/crt1.o'],
+    ['tcc with musl', 'tcc-musl'],
+  ] as const)
+    compare(what, join(bySeed, file), join(byGcc, file))
+
+  const generations = [join(bySeed, 'tcc-musl')]
+  for (const name of ['second', 'third']) {
+    const output = join(bySeed, `tcc-musl-${name}`)
+    await runIn(tccSource, tccWithMusl({ compiler: generations.at(-1) ?? '', output, musl: join(bySeed, 'musl') }))
+    generations.push(output)
+  }
+  const digests = generations.map(digest)
+  const isFixpoint = digests.every((d) => d === digests[0])
+  report(`${isFixpoint ? 'same' : 'DIFFERENT'}: tcc by tcc by tcc, with musl`)
+  return { same: isFixpoint && comparisons.every((c) => c.fromSeed === c.fromGcc), comparisons, generations: digests }
+}
+
+/** The program made by cc, from the seed up. */
+async function tccFromSeed(tccSource: string, outDir: string): Promise<string> {
+  const rungs = await runLadder({ outDir, through: 'abl' })
+  const abl = rungs.at(-1)?.path
+  assert(abl !== undefined)
+  const cc = join(outDir, 'cc')
+  await runIn(here, [abl, cc, ...ccModules])
+  const output = join(outDir, 'tcc')
+  await runIn(here, tccByCc({ compiler: cc, tccSource, output }))
+  return output
+}
+
+/** The program made by this machine's gcc, with this machine's C library: nothing of ours is in it. */
+async function tccFromGcc(tccSource: string, outDir: string): Promise<string> {
+  mkdirSync(outDir)
+  const output = join(outDir, 'tcc')
+  const defines = ['-DTCC_TARGET_X86_64=1', '-DTCC_MUSL=1', '-DCONFIG_TCC_STATIC=1', '-DTCC_VERSION="0.9.27"']
+  await runIn(tccSource, ['gcc', '-w', '-O1', ...defines, '-o', output, 'tcc.c'])
+  return output
+}
+
+/**
+ * musl's static library for x86-64, by musl's Makefile's rule: a file in an x86_64 directory replaces the C file of the
+ * same name, except where it is inline assembly that tcc does not understand. Without src/complex: tcc has no _Complex.
+ */
+async function buildMusl(tcc: string, tarball: string, tccSource: string, out: string): Promise<void> {
+  const source = join(out, 'source')
+  await unpack('musl', tarball, source)
+  const include = join(out, 'include')
+  cpSync(join(source, 'include'), include, { recursive: true })
+  for (const bits of ['arch/generic/bits', 'arch/x86_64/bits'])
+    cpSync(join(source, bits), join(include, 'bits'), { recursive: true })
+  const alltypes = ['sed', '-f', 'tools/mkalltypes.sed', 'arch/x86_64/bits/alltypes.h.in', 'include/alltypes.h.in']
+  writeFileSync(join(include, 'bits/alltypes.h'), await runIn(source, alltypes))
+  const calls = readFileSync(join(source, 'arch/x86_64/bits/syscall.h.in'), 'utf8')
+  writeFileSync(join(include, 'bits/syscall.h'), calls + calls.replaceAll('__NR_', 'SYS_'))
+  writeFileSync(join(source, 'src/internal/version.h'), '#define VERSION "1.2.3"\n')
+
+  const searched = ['arch/x86_64', 'arch/generic', 'src/include', 'src/internal'].map((d) => `-I${join(source, d)}`)
+  const compile = [tcc, '-nostdinc', '-w', '-std=c99', '-D_XOPEN_SOURCE=700', ...searched, `-I${include}`, '-c']
+  const objects: string[] = []
+  for (const [directory, names] of muslFiles(source)) {
+    await runIn(join(source, directory), [...compile, ...names])
+    objects.push(...names.map((name) => join(directory, name.replace(/\.[^.]*$/, '.o'))))
+  }
+  const runtime = ['libtcc1.c', 'va_list.c', 'alloca86_64.S', 'alloca86_64-bt.S']
+  cpSync(join(tccSource, 'lib'), join(source, 'tcc-lib'), { recursive: true })
+  await runIn(join(source, 'tcc-lib'), [tcc, '-nostdinc', `-I${join(tccSource, 'include')}`, '-c', ...runtime])
+  objects.push(...runtime.map((name) => join('tcc-lib', name.replace(/\.[^.]*$/, '.o'))))
+  mkdirSync(join(out, 'lib'))
+  await runIn(source, [tcc, '-ar', 'rcs', join(out, 'lib/libc.a'), ...objects])
+  await runIn(join(source, 'crt'), [...compile, 'crt1.c', '-o', join(out, 'lib/crt1.o')])
+}
+
+/** Pairs of a directory and the names of its files to compile, sorted. */
+function muslFiles(source: string): [string, string[]][] {
+  const directories = readdirSync(join(source, 'src')).filter((name) => name !== 'complex')
+  return [...directories, 'malloc/mallocng'].toSorted().flatMap((name): [string, string[]][] => {
+    const generic = `src/${name}`
+    const special = `${generic}/x86_64`
+    const replacing = (existsSync(join(source, special)) ? sourcesIn(join(source, special)) : []).filter(
+      (file) => file === 'sqrtl.c' || !((name === 'math' && /\.c$|^expl\.s$/.test(file)) || name === 'fenv'),
+    )
+    const replaced = new Set(replacing.map((file) => file.replace(/\.[^.]*$/, '')))
+    const kept = sourcesIn(join(source, generic)).filter((file) => !replaced.has(file.replace(/\.[^.]*$/, '')))
+    const pairs: [string, string[]][] = [
+      [generic, kept],
+      [special, replacing],
+    ]
+    return pairs.filter(([, names]) => names.length > 0)
+  })
+}
+
+const sourcesIn = (directory: string) => readdirSync(directory).filter((name) => /\.[csS]$/.test(name)).toSorted()
+
+async function unpack(name: keyof typeof ddcSources, tarball: string, to: string): Promise<void> {
+  const { sha256, strip, patch } = ddcSources[name]
+  assert.equal(digest(tarball), sha256, `${tarball} is not ${ddcSources[name].file}`)
+  mkdirSync(to, { recursive: true })
+  await run('tar', ['-xf', tarball, '-C', to, `--strip-components=${strip}`, '--no-same-owner'])
+  await run('patch', ['-p1', '-s', '-d', to, '-i', join(here, '..', patch)])
+}
+
+async function runIn(cwd: string, [program, ...args]: readonly string[]): Promise<string> {
+  assert(program !== undefined)
+  return (await run(program, args, { cwd, maxBuffer: 1 << 24 })).stdout
+}
+
+function digest(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex')
+}
+
+function tarballPath(name: keyof typeof ddcSources, given: string | undefined): string {
+  if (given !== undefined) return resolve(given)
+  const cached = join(process.env['ABNPKG_SOURCE_CACHE'] ?? '', ddcSources[name].sha256)
+  if (process.env['ABNPKG_SOURCE_CACHE'] && existsSync(cached)) return cached
+  throw new TypeError(`where is ${ddcSources[name].file}? give --${name} TARBALL or set ABNPKG_SOURCE_CACHE`)
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: { tcc: { type: 'string' }, musl: { type: 'string' }, keep: { type: 'string' } },
+  })
+  const tarballs = { tcc: tarballPath('tcc', values.tcc), musl: tarballPath('musl', values.musl) }
+  if (values.keep !== undefined) mkdirSync(values.keep, { recursive: true })
+  const directory = values.keep === undefined ? mkdtempSync(join(tmpdir(), 'abnpkg-ddc-')) : resolve(values.keep)
+  try {
+    const verdict = await diverseDoubleCompile({ tarballs, directory, report: (line) => console.log(line) })
+    for (const { what, fromSeed, fromGcc } of verdict.comparisons)
+      console.log(`${what}\n  by tcc from the seed  ${fromSeed}\n  by tcc from gcc       ${fromGcc}`)
+    console.log(verdict.same ? 'verdict: the same bits' : 'verdict: THE BITS DIFFER')
+    process.exitCode = verdict.same ? 0 : 1
+  } finally {
+    if (values.keep === undefined) rmSync(directory, { recursive: true })
+  }
+}

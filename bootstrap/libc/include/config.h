@@ -1,0 +1,1 @@
+/* tcc asks for it; everything is said on the command line. */

@@ -1,0 +1,1 @@
+/* tcc includes it and uses nothing of it. */

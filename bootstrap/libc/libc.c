@@ -1,0 +1,5 @@
+/* The whole libc as one translation unit; README.md says what it is for. */
+#include "system.c"
+#include "string.c"
+#include "float.c"
+#include "stdio.c"
