@@ -1,0 +1,32 @@
+/** The parts of abnpkg's own code that an evaluation depends on: the recipe API, this evaluator and the formats. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { apiModule, apiPrefix } from './resolve.ts'
+import type { ModuleText } from './sandbox.ts'
+
+export const codeRoot = join(import.meta.dirname, '../..')
+
+const API = join(codeRoot, 'recipes/api')
+
+/** Absolute paths. */
+export function listCode(): { readonly files: readonly string[]; readonly directories: readonly string[] } {
+  const directories = [API, import.meta.dirname, join(codeRoot, 'format')]
+  return {
+    files: directories.flatMap((directory) => modulesIn(directory).map((name) => join(directory, name))),
+    directories,
+  }
+}
+
+/** recipes/api, as the sandbox knows it. */
+export function readApiModules(): readonly ModuleText[] {
+  return modulesIn(API).map((name) => ({
+    id: name === 'index.ts' ? apiModule : `${apiPrefix}${name}`,
+    text: readFileSync(join(API, name), 'utf8'),
+  }))
+}
+
+function modulesIn(directory: string): string[] {
+  return readdirSync(directory)
+    .filter((name) => name.endsWith('.ts'))
+    .sort()
+}
