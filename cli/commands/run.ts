@@ -1,0 +1,60 @@
+// abnpkg run NAME [-- ARGUMENTS...]
+import { existsSync, readdirSync } from 'node:fs'
+import { findEntry } from '../../builder/evaluate/find.ts'
+import { AbnError } from '../../format/errors.ts'
+import { textOption } from '../args.ts'
+import type { Command } from '../commands.ts'
+import { oneName } from '../names.ts'
+import { evaluationFor, storeFor } from '../session.ts'
+import { workOptions } from '../work.ts'
+
+export const run: Command = {
+  usage: 'NAME [-- ARGUMENTS...]',
+  details: [
+    'Runs the program of a package, which is built if need be and not installed: the one that is called like the package, or',
+    "its only one. The exit status is the program's.",
+  ].join('\n'),
+  options: { program: { type: 'string', value: 'NAME', help: 'which of its programs' }, ...workOptions },
+  async run(args, surroundings) {
+    const spec = oneName(args, 'run')
+    const store = storeFor(args)
+    const evaluation = await evaluationFor(args)
+    const entry = await findEntry(evaluation, spec)
+    const { out } = entry.outputs
+    if (out === undefined) throw new TypeError(`${entry.name} has no output 'out'`)
+    if (!store.has(out)) {
+      const { carryOut, planFor } = await import('../work.ts')
+      const work = { args, store, evaluation, surroundings }
+      await carryOut(await planFor([evaluation.load(entry)], work), work)
+    }
+    const program = programOf(`${store.physicalPath(out)}/bin`, {
+      wanted: textOption(args, 'program'),
+      name: entry.name,
+    })
+    const { programCacheOf } = await import('../../builder/realise/run.ts')
+    const { runWithStore } = await import('../../builder/sandbox/launcher.ts')
+    // From here on the program decides what a signal means.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.removeAllListeners(signal)
+    return runWithStore({
+      store: store.layout.store,
+      cache: programCacheOf(store),
+      program: `${out}/bin/${program}`,
+      args: args.rest,
+    })
+  },
+}
+
+type Choice = { readonly wanted: string | undefined; readonly name: string }
+
+function programOf(directory: string, { wanted, name }: Choice): string {
+  const programs = existsSync(directory) ? readdirSync(directory).sort() : []
+  const asked = wanted ?? name
+  if (programs.includes(asked)) return asked
+  const [only] = programs
+  if (wanted === undefined && only !== undefined && programs.length === 1) return only
+  const listed =
+    programs.length > 12 ? `${programs.slice(0, 12).join(', ')}, … (${programs.length})` : programs.join(', ')
+  throw new AbnError('ABN_PROGRAM_UNKNOWN', `${name} has no program called ${asked}`, {
+    hint: programs.length === 0 ? 'it has no programs at all' : `choose one with --program: ${listed}`,
+  })
+}

@@ -1,0 +1,22 @@
+// The names of packages on a command line.
+import { AbnError } from '../format/errors.ts'
+import type { Arguments } from './args.ts'
+
+export function oneName(args: Arguments, command: string): string {
+  const [name] = args.names
+  if (name === undefined || args.names.length > 1) {
+    throw new AbnError('ABN_USAGE', `${command}: expected the name of one package, got ${args.names.length}`, {
+      hint: `see 'abnpkg ${command} --help'`,
+    })
+  }
+  return name
+}
+
+export function someNames(args: Arguments, command: string): readonly string[] {
+  if (args.names.length === 0) {
+    throw new AbnError('ABN_USAGE', `${command}: expected the names of packages`, {
+      hint: `see 'abnpkg ${command} --help'`,
+    })
+  }
+  return [...new Set(args.names)]
+}
