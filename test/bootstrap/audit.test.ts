@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { describes } from '../../bootstrap/audit/annotation.ts'
@@ -8,6 +7,7 @@ import { audit, auditedSources } from '../../bootstrap/audit/check.ts'
 import { decode } from '../../bootstrap/audit/decode.ts'
 import { renumber } from '../../bootstrap/audit/renumber.ts'
 import { parseSource } from '../../bootstrap/audit/source.ts'
+import { temporaryDirectory } from '../_support/temporary.ts'
 
 const read = (path: string) => readFileSync(new URL(`../../bootstrap/${path}`, import.meta.url), 'utf8')
 const isData = (text: string) => text.startsWith('.')
@@ -36,8 +36,7 @@ for (const { stage, language, path } of auditedSources) {
 
   const disassembled = spawnSync('objdump', ['--version']).status === 0 ? test : test.skip
   disassembled(`${stage}: objdump reads the same instructions`, (t) => {
-    const directory = mkdtempSync(join(tmpdir(), 'abnpkg-audit-'))
-    t.teardown(() => rmSync(directory, { recursive: true }))
+    const directory = temporaryDirectory(t)
     const { lines } = parseSource(read(path), language)
     const code = lines.filter((line) => !isData(line.text))
     const objdump = objdumpLines(directory, code)

@@ -1,9 +1,9 @@
 // The tsconfig.json of docs/recipes-api.md, in a directory that knows nothing of this one: the compiler checks recipes there.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
+import { temporaryDirectory } from '../_support/temporary.ts'
 
 const house = join(import.meta.dirname, '../..')
 
@@ -28,8 +28,7 @@ test('an editor outside of this repository knows the API', (t) => {
   const page = readFileSync(join(house, 'docs/recipes-api.md'), 'utf8')
   const config = /```json\n([^`]*)```/.exec(page)?.[1]
   if (config === undefined) return t.fail('docs/recipes-api.md has no tsconfig.json')
-  const directory = mkdtempSync(join(tmpdir(), 'abnpkg-editor-'))
-  t.teardown(() => rmSync(directory, { recursive: true }))
+  const directory = temporaryDirectory(t)
   mkdirSync(join(directory, 'recipes/packages'), { recursive: true })
   const write = (path: string, text: string) => writeFileSync(join(directory, path), text)
   write('tsconfig.json', config.replaceAll('/path/to/abnpkg', house))

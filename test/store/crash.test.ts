@@ -7,7 +7,8 @@ import { parseStoreItem, storePathOfItem } from '../../format/store-path.ts'
 import { outputDigestOfDirectory } from '../../store/output-digest.ts'
 import { readProfile } from '../../store/profiles.ts'
 import { openStore, type Store } from '../../store/store.ts'
-import { listing, pathOf, registerFiles, temporaryDirectory } from './support.ts'
+import { temporaryDirectory } from '../_support/temporary.ts'
+import { listing, pathOf, registerFiles } from './support.ts'
 
 const child = (name: string) => join(import.meta.dirname, 'children', name)
 

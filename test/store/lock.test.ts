@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
 import { takeBriefLock, takeLock, tryLock } from '../../store/lock.ts'
-import { temporaryDirectory } from './support.ts'
+import { temporaryDirectory } from '../_support/temporary.ts'
 
 test('an exclusive lock excludes, also within one process', (t) => {
   const file = join(temporaryDirectory(t), 'lock')

@@ -23,7 +23,8 @@ import {
 } from '../../store/profiles.ts'
 import { readRoots, removeRoot, writeRoot } from '../../store/roots.ts'
 import { openStore } from '../../store/store.ts'
-import { type Files, pathOf, recipeOf, registerFiles, temporaryDirectory } from './support.ts'
+import { temporaryDirectory } from '../_support/temporary.ts'
+import { type Files, pathOf, recipeOf, registerFiles } from './support.ts'
 
 const packageOf = (name: string): ProfilePackage => ({
   name,

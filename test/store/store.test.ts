@@ -17,7 +17,8 @@ import test from 'ava'
 import { storeItemOf } from '../../format/store-path.ts'
 import { outputDigestOfDirectory } from '../../store/output-digest.ts'
 import { openStore } from '../../store/store.ts'
-import { type Files, listing, origin, pathOf, recipeOf, registerFiles, temporaryDirectory } from './support.ts'
+import { temporaryDirectory } from '../_support/temporary.ts'
+import { type Files, listing, origin, pathOf, recipeOf, registerFiles } from './support.ts'
 
 test('a new store has its directories and its version', (t) => {
   const root = join(temporaryDirectory(t), 'a/b')

@@ -1,19 +1,11 @@
 /** Stores in temporary directories, and outputs to register in them. */
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseRecipeHash, type RecipeHash, sha256Of } from '../../format/hash.ts'
 import { type StorePath, storePathOf } from '../../format/store-path.ts'
 import type { BuiltOrigin } from '../../store/item.ts'
 import type { Registered, Registration } from '../../store/register.ts'
-import { removeDirectory } from '../../store/remove-directory.ts'
 import type { Store } from '../../store/store.ts'
-
-export function temporaryDirectory(t: { teardown(action: () => void): void }): string {
-  const directory = mkdtempSync(join(tmpdir(), 'abn-store-'))
-  t.teardown(() => removeDirectory(directory))
-  return directory
-}
 
 export function recipeOf(name: string): RecipeHash {
   return parseRecipeHash(sha256Of(name))

@@ -9,8 +9,9 @@ import { outputDigestOfDirectory } from '../../store/output-digest.ts'
 import { removeDirectory } from '../../store/remove-directory.ts'
 import { createUnpacker } from '../../store/unpack-archive.ts'
 import { readEntries } from '../../store/walk.ts'
+import { temporaryDirectory } from '../_support/temporary.ts'
 import { encodePlain, item, type PlainEntry, tree } from '../format/archive/support.ts'
-import { listing, temporaryDirectory, writeFiles } from './support.ts'
+import { listing, writeFiles } from './support.ts'
 
 test('unpacking and archiving again gives the same bytes and digest', (t) => {
   const parent = temporaryDirectory(t)

@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { parseAptProxies, parseDeb822, parseOneLine, readDebianBases } from '../../../builder/fetch/apt.ts'
+import { temporaryDirectory } from '../../_support/temporary.ts'
 
 test('one-line entries: options, comments, disabled lines, media', (t) => {
   const text = [
@@ -48,8 +48,7 @@ components: main
 })
 
 test("only Debian's own main archive counts, …/debian first, mirror files are followed", async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), 'abn-test-apt-'))
-  t.teardown(() => rm(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t)
   await mkdir(join(directory, 'sources.list.d'))
   const put = (name: string, text: string) => writeFile(join(directory, name), text)
   await put('list', '# comment\nhttp://listed.example/debian/\tpriority:1\n')

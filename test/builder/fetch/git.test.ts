@@ -3,21 +3,20 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import * as fs from 'node:fs'
 import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { fetchSources } from '../../../builder/fetch/sources.ts'
 import { unpackSource } from '../../../builder/unpack/source.ts'
 import { AbnError } from '../../../format/errors.ts'
 import { parseSha256, type Sha256, sha256Of } from '../../../format/hash.ts'
+import { temporaryDirectory } from '../../_support/temporary.ts'
 
 const hasGit = spawnSync('git', ['--version']).status === 0
 const gitTest = hasGit ? test : test.skip
 
 /** A repository with one commit, served as plain files ("dumb" HTTP), which cannot give out single commits. */
 async function serveRepository(t: ExecutionContext) {
-  const top = fs.mkdtempSync(join(tmpdir(), 'abn-test-git-'))
-  t.teardown(() => fs.rmSync(top, { recursive: true, force: true }))
+  const top = temporaryDirectory(t)
   const work = join(top, 'work')
   const env = { ...process.env, GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_NOSYSTEM: '1' }
   const git = (...args: string[]) => execFileSync('git', args, { cwd: work, env, encoding: 'utf8' }).trim()

@@ -1,15 +1,15 @@
 import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTcpServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type FetchOptions, type FetchProgress, fetchSources } from '../../../builder/fetch/sources.ts'
 import { AbnError, type ErrorCode } from '../../../format/errors.ts'
 import { parseSha256, type Sha256 } from '../../../format/hash.ts'
+import { temporaryDirectory } from '../../_support/temporary.ts'
 
 for (const name of ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY']) delete process.env[name]
 
@@ -18,12 +18,6 @@ const sha256 = hashOf(content)
 
 function hashOf(bytes: Uint8Array): Sha256 {
   return parseSha256(createHash('sha256').update(bytes).digest('hex'))
-}
-
-async function temporary(t: ExecutionContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'abn-test-fetch-'))
-  t.teardown(() => rm(directory, { recursive: true, force: true }))
-  return directory
 }
 
 /** A real server; answers with its address and the requests that it saw. */
@@ -73,7 +67,7 @@ async function fetchFrom(
   urls: readonly string[],
   options: Partial<FetchOptions> & { readonly size?: number } = {},
 ) {
-  const cacheDirectory = options.cacheDirectory ?? join(await temporary(t), 'sources')
+  const cacheDirectory = options.cacheDirectory ?? join(temporaryDirectory(t), 'sources')
   const events: FetchProgress[] = []
   const { size, ...rest } = options
   const hint = { kind: 'urls' as const, urls, ...(size === undefined ? {} : { size }) }
@@ -109,7 +103,7 @@ test('a file arrives under its hash, with progress, and is not downloaded again'
 
 test('a damaged file in the cache is replaced', async (t) => {
   const { origin } = await serve(t, withRanges(content))
-  const cacheDirectory = await temporary(t)
+  const cacheDirectory = temporaryDirectory(t)
   await writeFile(join(cacheDirectory, sha256), content.subarray(1))
   const { path } = await fetchFrom(t, [`${origin}/a`], { cacheDirectory })
   t.deepEqual(await readFile(path), content)
@@ -126,7 +120,7 @@ test('a wrong file from one mirror is dropped and the next mirror is asked', asy
 
 test('a wrong file everywhere is an error of its own, and nothing is kept', async (t) => {
   const { origin } = await serve(t, withRanges(randomBytes(1000)))
-  const cacheDirectory = await temporary(t)
+  const cacheDirectory = temporaryDirectory(t)
   const error = await failing(t, fetchFrom(t, [`${origin}/a`], { cacheDirectory }))
   t.is(error.code, 'ABN_SOURCE_WRONG_HASH')
   t.true(error.message.includes(`${origin}/a: 1000 bytes arrived`))
@@ -173,7 +167,7 @@ test('a host that delivered is preferred for the next source', async (t) => {
     withRanges(request.url === '/other' ? other : content)(request, response),
   )
   const poor = await serve(t, (_, response) => void response.writeHead(500).end())
-  const cacheDirectory = await temporary(t)
+  const cacheDirectory = temporaryDirectory(t)
   const hint = (name: string) => ({ kind: 'urls' as const, urls: [`${poor.origin}/${name}`, `${good.origin}/${name}`] })
   const requests = [
     { sha256, hint: hint('a') },
@@ -209,7 +203,7 @@ test('a server that ignores the range is read from the beginning', async (t) => 
 })
 
 test('what a failed run left is taken up by the next run', async (t) => {
-  const cacheDirectory = await temporary(t)
+  const cacheDirectory = temporaryDirectory(t)
   const cut = await serve(t, (request, response) => {
     if (request.headers.range !== undefined) return void response.writeHead(404).end()
     response.writeHead(200, { 'content-length': content.length })
@@ -228,7 +222,7 @@ for (const [title, left] of [
   ['more bytes than the file has', Buffer.alloc(content.length + 5)],
 ] as const) {
   test(`${title} of an earlier run lead to one clean download`, async (t) => {
-    const cacheDirectory = await temporary(t)
+    const cacheDirectory = temporaryDirectory(t)
     await writeFile(join(cacheDirectory, `.partial-${sha256}`), left)
     const { origin, seen } = await serve(t, withRanges(content))
     t.deepEqual(await readFile((await fetchFrom(t, [`${origin}/a`], { cacheDirectory })).path), content)
@@ -240,13 +234,13 @@ for (const [title, left] of [
 }
 
 test('a finished file of a killed run needs no request', async (t) => {
-  const cacheDirectory = await temporary(t)
+  const cacheDirectory = temporaryDirectory(t)
   await writeFile(join(cacheDirectory, `.partial-${sha256}`), content)
   t.deepEqual(await readFile((await fetchFrom(t, ['http://127.0.0.1:1/a'], { cacheDirectory })).path), content)
 })
 
 test('an answer for another range is not used', async (t) => {
-  const cacheDirectory = await temporary(t)
+  const cacheDirectory = temporaryDirectory(t)
   await writeFile(join(cacheDirectory, `.partial-${sha256}`), content.subarray(0, 1000))
   const { origin } = await serve(t, (request, response) => {
     if (request.headers.range === undefined) return void response.end(content)
@@ -306,7 +300,7 @@ function endless(response: ServerResponse): void {
 for (const [title, answer, code, message] of badBodies) {
   test(`${title} is given up`, async (t) => {
     const { origin } = await serve(t, (_, response) => answer(response))
-    const cacheDirectory = await temporary(t)
+    const cacheDirectory = temporaryDirectory(t)
     const limits = { minRate: { bytes: 10_000, seconds: 0.5 } }
     const error = await failing(t, fetchFrom(t, [`${origin}/a`], { cacheDirectory, limits, size: content.length }))
     t.is(error.code, code)
@@ -363,14 +357,14 @@ test('sources arrive at the same time, at most as many as allowed', async (t) =>
     sha256: hashOf(file),
     hint: { kind: 'urls' as const, urls: [`${origin}/${n}`] },
   }))
-  const cacheDirectory = await temporary(t)
+  const cacheDirectory = temporaryDirectory(t)
   t.is((await fetchSources(requests, { cacheDirectory, channelRoot: '/', connections: 3 })).size, 6)
   t.is(most, 3)
 })
 
 test('one missing source does not keep the others from being fetched', async (t) => {
   const { origin } = await serve(t, withRanges(content))
-  const cacheDirectory = await temporary(t)
+  const cacheDirectory = temporaryDirectory(t)
   const missing = hashOf(Buffer.from('missing'))
   const requests = [
     { sha256: missing, hint: { kind: 'urls' as const, urls: ['http://127.0.0.1:1/x'] } },
@@ -385,7 +379,7 @@ test('several processes fetch the same file at once', async (t) => {
     response.write(content.subarray(0, 1000))
     setTimeout(() => response.end(content.subarray(1000)), 300)
   })
-  const cacheDirectory = await temporary(t)
+  const cacheDirectory = temporaryDirectory(t)
   const runs = [1, 2, 3].map(() => fetchInChild(`${origin}/a`, cacheDirectory))
   t.deepEqual(await Promise.all(runs), [0, 0, 0])
   t.deepEqual(await names(cacheDirectory), [sha256])
@@ -409,7 +403,7 @@ async function fetchInChild(url: string, cacheDirectory: string, env: NodeJS.Pro
 test('a proxy of the environment is used', async (t) => {
   const { origin, seen } = await serve(t, withRanges(content))
   const url = 'http://upstream.invalid/a'
-  t.is(await fetchInChild(url, await temporary(t), { http_proxy: origin, no_proxy: '' }), 0)
+  t.is(await fetchInChild(url, temporaryDirectory(t), { http_proxy: origin, no_proxy: '' }), 0)
   t.is(seen[0]?.url, url)
 })
 
@@ -419,7 +413,7 @@ test('an abort stops the run with its reason and keeps what arrived', async (t) 
     response.writeHead(200, { 'content-length': content.length })
     response.write(content.subarray(0, 1000))
   })
-  const cacheDirectory = await temporary(t)
+  const cacheDirectory = temporaryDirectory(t)
   const reason = new Error('stop')
   const onProgress = (event: FetchProgress) => event.kind === 'bytes' && controller.abort(reason)
   const work = fetchFrom(t, [`${origin}/a`], { cacheDirectory, signal: controller.signal, onProgress })
@@ -449,8 +443,8 @@ test('a supplier by hash is asked after all addresses, and its files are checked
 })
 
 test('a local source is copied from below the channel only', async (t) => {
-  const channelRoot = await temporary(t)
-  const cacheDirectory = join(await temporary(t), 'cache')
+  const channelRoot = temporaryDirectory(t)
+  const cacheDirectory = join(temporaryDirectory(t), 'cache')
   await mkdir(join(channelRoot, 'recipes/patches'), { recursive: true })
   await writeFile(join(channelRoot, 'recipes/patches/a.patch'), content)
   await writeFile(join(channelRoot, 'secret'), content)
@@ -479,7 +473,7 @@ test("apt's proxy is used for addresses from apt", async (t) => {
     proxied.push(request.url ?? '')
     withRanges(content)(request, response)
   })
-  const aptDirectory = await temporary(t)
+  const aptDirectory = temporaryDirectory(t)
   await writeFile(join(aptDirectory, 'sources.list'), 'deb http://debian.invalid/debian stable main\n')
   const aptConfig = async () => `Acquire::http::Proxy "${origin}/";\n`
   await fetchFrom(t, ['mirror://debian/pool/main/a/a/a.tar'], { aptDirectory, aptConfig, debianMirror: '' })
@@ -493,7 +487,7 @@ test('ABNPKG_DEBIAN_MIRROR comes before the configuration of apt', async (t) => 
 })
 
 test('a cache directory that cannot be made is an error with a hint', async (t) => {
-  const directory = await temporary(t)
+  const directory = temporaryDirectory(t)
   await writeFile(join(directory, 'file'), '')
   const error = await failing(
     t,

@@ -1,17 +1,16 @@
 import * as fs from 'node:fs'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { createTwoFilesPatch } from 'diff'
 import fc from 'fast-check'
 import { applyPatches } from '../../../builder/unpack/patch.ts'
 import { AbnError, type ErrorCode } from '../../../format/errors.ts'
+import { temporaryDirectory } from '../../_support/temporary.ts'
 
 type Files = Readonly<Record<string, string>>
 
 function setUp(t: ExecutionContext, files: Files) {
-  const top = fs.mkdtempSync(join(tmpdir(), 'abn-test-patch-'))
-  t.teardown(() => fs.rmSync(top, { recursive: true, force: true }))
+  const top = temporaryDirectory(t)
   const directory = join(top, 'source')
   fs.mkdirSync(directory)
   for (const [name, text] of Object.entries(files)) {

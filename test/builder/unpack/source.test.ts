@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import test, { type ExecutionContext } from 'ava'
 import { type UnpackOptions, unpackSource } from '../../../builder/unpack/source.ts'
 import type { Unpack } from '../../../format/derivation.ts'
 import { AbnError, type ErrorCode } from '../../../format/errors.ts'
+import { temporaryDirectory } from '../../_support/temporary.ts'
 import { gnuLong, pax, type TarEntry, tarEntry, tarOf, type ZipItem, zipOf } from './_archives.ts'
 
 const plainTar: Unpack = { kind: 'tar', compression: 'none', strip: 1 }
@@ -14,8 +14,7 @@ const zip: Unpack = { kind: 'zip', strip: 1 }
 const text = (value: string) => Buffer.from(value)
 
 async function unpack(t: ExecutionContext, archive: Buffer, options: Partial<UnpackOptions> = {}) {
-  const top = fs.mkdtempSync(join(tmpdir(), 'abn-test-unpack-'))
-  t.teardown(() => fs.rmSync(top, { recursive: true, force: true }))
+  const top = temporaryDirectory(t)
   const root = join(top, 'root')
   fs.mkdirSync(root)
   fs.writeFileSync(join(top, 'archive'), archive)

@@ -11,7 +11,8 @@ for (;;) {
   using _ = await takeLock(join(directory, 'lock'), 'exclusive')
   const holder = readOr(marker)
   // A process that is being killed drops its locks a moment before it counts as dead, hence the second look.
-  if (holder !== '' && isAlive(holder) && (await delay(500, true)) && isAlive(holder)) appendFileSync(join(directory, 'log'), `${process.pid} beside ${holder}\n`)
+  if (holder !== '' && isAlive(holder) && (await delay(500, true)) && isAlive(holder))
+    appendFileSync(join(directory, 'log'), `${process.pid} beside ${holder}\n`)
   writeFileSync(marker, String(process.pid))
   appendFileSync(join(directory, 'log'), 'held\n')
   await delay(Math.random() * 5)
