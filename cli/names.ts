@@ -2,11 +2,11 @@
 import { AbnError } from '../format/errors.ts'
 import type { Arguments } from './args.ts'
 
-export function oneName(args: Arguments, command: string): string {
+export function oneName(args: Arguments, command: string, hint = `see 'abnpkg ${command} --help'`): string {
   const [name] = args.names
   if (name === undefined || args.names.length > 1) {
     throw new AbnError('ABN_USAGE', `${command}: expected the name of one package, got ${args.names.length}`, {
-      hint: `see 'abnpkg ${command} --help'`,
+      hint,
     })
   }
   return name

@@ -116,7 +116,7 @@ function describe(error: unknown): Description {
   return {
     code: isOurs ? String(error.code) : 'ABN_BUG',
     message: error.message,
-    causes: causes.filter((cause) => cause !== ''),
+    causes: causes.filter((cause) => cause !== '' && !error.message.includes(cause)),
     hint: isOurs ? ('hint' in error && typeof error.hint === 'string' ? error.hint : undefined) : bugHint,
   }
 }

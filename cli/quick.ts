@@ -23,7 +23,7 @@ type Note = {
 /** What `install` would print, or undefined. */
 export function nothingToDo(argv: readonly string[], env: NodeJS.ProcessEnv): readonly string[] | undefined {
   try {
-    if (argv[0] !== 'install') return undefined
+    if (argv[0] !== 'install' || isRelative(env.ABNPKG_CHANNEL)) return undefined
     const root = storeRootFrom(env)
     const path = notePath(root, argv)
     if (path === undefined) return undefined
@@ -73,6 +73,11 @@ function notePath(root: string, argv: readonly string[]): string | undefined {
   return /^install( [a-z0-9][a-z0-9+._@^~-]*){1,16}$/.test(name) && name.length < 200
     ? `${directoryOf(root)}/${name}`
     : undefined
+}
+
+/** What it means depends on the current directory, of which the note says nothing. */
+function isRelative(channel: string | undefined): boolean {
+  return channel !== undefined && channel !== '' && !channel.startsWith('/')
 }
 
 function directoryOf(root: string): string {

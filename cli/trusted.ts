@@ -66,6 +66,7 @@ export function printTrusted(
 ): void {
   const top = packages.at(-1)
   line(`${top?.name} ${top?.version}: ${countText(packages.length, 'package')}, made from`)
+  line(`  ${top?.recipeHash}  recipe hash of ${top?.name}; it covers everything below but this machine and abnpkg`)
   line(`\n${paint('bold', 'the seed')}, run as it is`)
   for (const { sha256, path, bytes } of seeds) line(`  ${sha256}  ${path}, ${bytes ?? '?'} bytes`)
   line(`\n${paint('bold', countText(downloads.length, 'upstream source'))}`)

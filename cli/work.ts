@@ -18,6 +18,12 @@ export const workOptions: OptionTable = {
   'dry-run': { type: 'boolean', help: 'only show what would be done; writes nothing' },
 }
 
+/** Refuses wrong values before anything is touched. */
+export function requireWorkOptions(args: Arguments): void {
+  numberOption(args, 'jobs', { least: 1 })
+  numberOption(args, 'cores', { least: 1 })
+}
+
 export type Work = {
   readonly args: Arguments
   readonly store: Store

@@ -7,7 +7,16 @@ import { someNames } from '../names.ts'
 import { countText } from '../output.ts'
 import { startProgress } from '../progress.ts'
 import { evaluationFor, storeFor, storeToLookAt } from '../session.ts'
-import { carryOut, nameOf, planFor, printPlan, realiseOptions, type Work, workOptions } from '../work.ts'
+import {
+  carryOut,
+  nameOf,
+  planFor,
+  printPlan,
+  realiseOptions,
+  requireWorkOptions,
+  type Work,
+  workOptions,
+} from '../work.ts'
 
 export const build: Command = {
   usage: 'NAME[@VERSION]...',
@@ -20,6 +29,7 @@ export const build: Command = {
   async run(args, surroundings) {
     const { output } = surroundings
     const names = someNames(args, 'build')
+    requireWorkOptions(args)
     const rounds = numberOption(args, 'rounds', { least: 2 }) ?? (args.options.check === true ? 2 : 1)
     const dryRun = args.options['dry-run'] === true
     const store = dryRun ? storeToLookAt(args) : storeFor(args)

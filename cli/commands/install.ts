@@ -11,7 +11,7 @@ import type { Command } from '../commands.ts'
 import { someNames } from '../names.ts'
 import { rememberNothingToDo } from '../quick.ts'
 import { evaluationFor, storeFor, storeToLookAt } from '../session.ts'
-import { workOptions } from '../work.ts'
+import { carryOut, planFor, printPlan, requireWorkOptions, workOptions } from '../work.ts'
 
 export const install: Command = {
   usage: 'NAME[@VERSION]...',
@@ -20,6 +20,7 @@ export const install: Command = {
   async run(args, surroundings) {
     const { output } = surroundings
     const names = someNames(args, 'install')
+    requireWorkOptions(args)
     const dryRun = args.options['dry-run'] === true
     const store = dryRun ? storeToLookAt(args) : storeFor(args)
     const evaluation = await evaluationFor(args)
@@ -33,7 +34,6 @@ export const install: Command = {
     const before = readProfile(store, defaultProfile)
     const changed = wanted.filter((one) => !isInstalled(one, before?.manifest.packages ?? [], store))
     if (changed.length > 0 || dryRun) {
-      const { carryOut, planFor, printPlan } = await import('../work.ts')
       const work = { args, store, evaluation, surroundings }
       const plan = await planFor(
         entries.map((entry) => evaluation.load(entry)),

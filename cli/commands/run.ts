@@ -6,7 +6,7 @@ import { textOption } from '../args.ts'
 import type { Command } from '../commands.ts'
 import { oneName } from '../names.ts'
 import { evaluationFor, storeFor } from '../session.ts'
-import { workOptions } from '../work.ts'
+import { carryOut, planFor, requireWorkOptions, workOptions } from '../work.ts'
 
 export const run: Command = {
   usage: 'NAME [-- ARGUMENTS...]',
@@ -16,14 +16,14 @@ export const run: Command = {
   ].join('\n'),
   options: { program: { type: 'string', value: 'NAME', help: 'which of its programs' }, ...workOptions },
   async run(args, surroundings) {
-    const spec = oneName(args, 'run')
+    const spec = oneName(args, 'run', 'what comes after -- goes to the program: abnpkg run NAME -- ARGUMENTS')
+    requireWorkOptions(args)
     const store = storeFor(args)
     const evaluation = await evaluationFor(args)
     const entry = await findEntry(evaluation, spec)
     const { out } = entry.outputs
     if (out === undefined) throw new TypeError(`${entry.name} has no output 'out'`)
     if (!store.has(out)) {
-      const { carryOut, planFor } = await import('../work.ts')
       const work = { args, store, evaluation, surroundings }
       await carryOut(await planFor([evaluation.load(entry)], work), work)
     }

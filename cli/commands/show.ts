@@ -45,7 +45,7 @@ export const show: Command = {
       if (state)
         field(
           'built',
-          `${new Date(state.at * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC in ${timeText(state.seconds)}, ${sizeText(state.bytes)}`,
+          `${new Date(state.at * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC in ${state.seconds < 1 ? 'under 1 s' : timeText(state.seconds)}, ${sizeText(state.bytes)}`,
         )
     }
     field('recipe', metadata.module)

@@ -22,6 +22,7 @@ test('an install with nothing to do is answered without evaluating, as long as n
   t.is(nothingToDo(['install', 'tool'], home.env), undefined, 'another package')
   t.is(nothingToDo([...argv, '--json'], home.env), undefined, 'an option')
   t.is(nothingToDo(argv, { ...home.env, ABNPKG_CHANNEL: undefined }), undefined, 'another channel')
+  t.is(nothingToDo(argv, { ...home.env, ABNPKG_CHANNEL: './channel' }), undefined, 'a relative channel')
 
   abnpkg(home, ['install', 'greet@1.0.0'])
   t.is(nothingToDo(argv, home.env), undefined, 'another generation')
