@@ -6,36 +6,40 @@
  * with that musl. A difference means that our compiler, our libc, tcc itself or gcc is wrong, or has been tampered with.
  *
  * Usage: node bootstrap/ddc.ts [--tcc TARBALL] [--musl TARBALL] [--keep DIRECTORY]
- * A tarball that is not named is taken from $ABNPKG_SOURCE_CACHE, by its hash. Needs gcc, tar, patch and sed.
+ * A tarball that is not named is looked for by its hash where abnpkg keeps sources: `abnpkg install hello` puts both there.
+ * Needs gcc, tar, patch and sed.
  */
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import { runLadder } from './ladder.ts'
-import { ccModules, tccByCc, tccByTcc, tccWithMusl } from './tcc/commands.ts'
+import { tccByTcc, tccWithMusl } from './tcc/commands.ts'
 
 export const ddcSources = {
   tcc: {
     file: 'tcc_0.9.27+git20200814.62c30a4a.orig.tar.bz2',
     sha256: 'd63c113bcdd657f51c8ee197a0b0a24203603313e19a52b5f678d40ab7f5df35',
+    urls: ['mirror://debian/pool/main/t/tcc/tcc_0.9.27+git20200814.62c30a4a.orig.tar.bz2'],
     strip: 0,
-    patch: 'bootstrap/tcc/tcc.patch',
+    patch: 'recipes/patches/tcc.patch',
   },
   musl: {
     file: 'musl_1.2.3.orig.tar.gz',
     sha256: '7d5b0b6062521e4627e099e4c9dc8248d32a30285e959b7eecaa780cf8cfd4a4',
+    urls: ['mirror://debian/pool/main/m/musl/musl_1.2.3.orig.tar.gz'],
     strip: 1,
     patch: 'recipes/patches/musl.patch',
   },
 } as const
 
-export type Comparison = { readonly what: string; readonly fromSeed: string; readonly fromGcc: string }
+/** SHA-256 of what each of the two tccs made. */
+export type Comparison = { readonly what: string; readonly bySeedTcc: string; readonly byGccTcc: string }
 
 export type Verdict = {
   readonly same: boolean
@@ -61,15 +65,16 @@ export async function diverseDoubleCompile({ tarballs, directory, report = () =>
   await unpack('tcc', tarballs.tcc, tccSource)
   writeFileSync(join(tccSource, 'config.h'), '')
   const seedTcc = await tccFromSeed(tccSource, join(directory, 'from-seed'))
-  report(`tcc from the seed: ${digest(seedTcc)}`)
+  report(`compiler   ${digest(seedTcc)}  tcc from the seed`)
   const gccTcc = await tccFromGcc(tccSource, join(directory, 'from-gcc'))
-  report(`tcc from gcc: ${digest(gccTcc)}`)
+  report(`compiler   ${digest(gccTcc)}  tcc from gcc`)
 
   const comparisons: Comparison[] = []
-  const compare = (what: string, fromSeed: string, fromGcc: string) => {
-    const comparison = { what, fromSeed: digest(fromSeed), fromGcc: digest(fromGcc) }
-    comparisons.push(comparison)
-    report(`${comparison.fromSeed === comparison.fromGcc ? 'same' : 'DIFFERENT'}: ${what}`)
+  const compare = (what: string, file: string) => {
+    const [bySeedTcc = '', byGccTcc = ''] = branches.map(({ out }) => digest(join(out, file)))
+    comparisons.push({ what, bySeedTcc, byGccTcc })
+    const both = bySeedTcc === byGccTcc ? `same       ${bySeedTcc}` : `DIFFERENT  ${bySeedTcc} ${byGccTcc}`
+    report(`${both}  ${what}`)
   }
 
   const branches = [
@@ -82,38 +87,32 @@ export async function diverseDoubleCompile({ tarballs, directory, report = () =>
     await buildMusl(tcc, tarballs.musl, tccSource, join(out, 'musl'))
     await runIn(tccSource, tccWithMusl({ compiler: tcc, output: join(out, 'tcc-musl'), musl: join(out, 'musl') }))
   }
-  const [bySeed, byGcc] = branches.map(({ out }) => out)
-  assert(bySeed !== undefined && byGcc !== undefined)
-  for (const [what, file] of [
-    ['tcc with our libc', 'tcc'],
-    ["musl's libc.a", 'musl/lib/libc.a'],
-    ["musl's crt1.o", 'musl/lib/crt1.o'],
-    ['tcc with musl', 'tcc-musl'],
-  ] as const)
-    compare(what, join(bySeed, file), join(byGcc, file))
+  compare('tcc with our libc', 'tcc')
+  compare("musl's libc.a", 'musl/lib/libc.a')
+  compare("musl's crt1.o", 'musl/lib/crt1.o')
+  compare('tcc with musl', 'tcc-musl')
 
-  const generations = [join(bySeed, 'tcc-musl')]
-  for (const name of ['second', 'third']) {
-    const output = join(bySeed, `tcc-musl-${name}`)
-    await runIn(tccSource, tccWithMusl({ compiler: generations.at(-1) ?? '', output, musl: join(bySeed, 'musl') }))
-    generations.push(output)
+  const { out } = branches[0]
+  const first = join(out, 'tcc-musl')
+  const generations = [digest(first)]
+  for (let compiler = first; generations.length < 3; ) {
+    const output = join(out, `tcc-musl-${generations.length + 1}`)
+    await runIn(tccSource, tccWithMusl({ compiler, output, musl: join(out, 'musl') }))
+    generations.push(digest(output))
+    compiler = output
   }
-  const digests = generations.map(digest)
-  const isFixpoint = digests.every((d) => d === digests[0])
-  report(`${isFixpoint ? 'same' : 'DIFFERENT'}: tcc by tcc by tcc, with musl`)
-  return { same: isFixpoint && comparisons.every((c) => c.fromSeed === c.fromGcc), comparisons, generations: digests }
+  const isFixpoint = generations.every((generation) => generation === generations[0])
+  report(`${isFixpoint ? 'same      ' : 'DIFFERENT '} ${generations.at(-1)}  tcc with musl, by itself, by itself`)
+  const same = isFixpoint && comparisons.every(({ bySeedTcc, byGccTcc }) => bySeedTcc === byGccTcc)
+  return { same, comparisons, generations }
 }
 
-/** The program made by cc, from the seed up. */
+/** The program made by cc, from the seed up: tcc's first life, in which no tcc has had a hand. */
 async function tccFromSeed(tccSource: string, outDir: string): Promise<string> {
-  const rungs = await runLadder({ outDir, through: 'abl' })
-  const abl = rungs.at(-1)?.path
-  assert(abl !== undefined)
-  const cc = join(outDir, 'cc')
-  await runIn(here, [abl, cc, ...ccModules])
-  const output = join(outDir, 'tcc')
-  await runIn(here, tccByCc({ compiler: cc, tccSource, output }))
-  return output
+  const rungs = await runLadder({ outDir, through: 'tcc-by-cc', directories: { 'tcc-source': tccSource } })
+  const path = rungs.at(-1)?.path
+  assert(path !== undefined)
+  return path
 }
 
 /** The program made by this machine's gcc, with this machine's C library: nothing of ours is in it. */
@@ -177,7 +176,10 @@ function muslFiles(source: string): [string, string[]][] {
   })
 }
 
-const sourcesIn = (directory: string) => readdirSync(directory).filter((name) => /\.[csS]$/.test(name)).toSorted()
+const sourcesIn = (directory: string) =>
+  readdirSync(directory)
+    .filter((name) => /\.[csS]$/.test(name))
+    .toSorted()
 
 async function unpack(name: keyof typeof ddcSources, tarball: string, to: string): Promise<void> {
   const { sha256, strip, patch } = ddcSources[name]
@@ -198,9 +200,13 @@ function digest(path: string): string {
 
 function tarballPath(name: keyof typeof ddcSources, given: string | undefined): string {
   if (given !== undefined) return resolve(given)
-  const cached = join(process.env['ABNPKG_SOURCE_CACHE'] ?? '', ddcSources[name].sha256)
-  if (process.env['ABNPKG_SOURCE_CACHE'] && existsSync(cached)) return cached
-  throw new TypeError(`where is ${ddcSources[name].file}? give --${name} TARBALL or set ABNPKG_SOURCE_CACHE`)
+  const { ABNPKG_SOURCE_CACHE: shared, ABNPKG_ROOT: root } = process.env
+  const roots = [...(root === undefined ? [] : [root]), '/abn', join(homedir(), '.local/share/abnpkg')]
+  const caches = [...(shared === undefined ? [] : [shared]), ...roots.map((path) => join(path, 'var/cache/sources'))]
+  const { file, sha256 } = ddcSources[name]
+  const found = caches.map((cache) => join(cache, sha256)).find((path) => existsSync(path))
+  if (found !== undefined) return found
+  throw new TypeError(`cannot find ${file}: give --${name} TARBALL, or let \`abnpkg install hello\` fetch it`)
 }
 
 if (import.meta.main) {
@@ -212,8 +218,6 @@ if (import.meta.main) {
   const directory = values.keep === undefined ? mkdtempSync(join(tmpdir(), 'abnpkg-ddc-')) : resolve(values.keep)
   try {
     const verdict = await diverseDoubleCompile({ tarballs, directory, report: (line) => console.log(line) })
-    for (const { what, fromSeed, fromGcc } of verdict.comparisons)
-      console.log(`${what}\n  by tcc from the seed  ${fromSeed}\n  by tcc from gcc       ${fromGcc}`)
     console.log(verdict.same ? 'verdict: the same bits' : 'verdict: THE BITS DIFFER')
     process.exitCode = verdict.same ? 0 : 1
   } finally {

@@ -13,6 +13,7 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { ccModules, tccByCc, tccByTcc, tccInputs } from './tcc/commands.ts'
 
 export type Stage = {
   readonly number: number
@@ -60,6 +61,33 @@ export const stages: readonly Stage[] = [
     command: ['@link', '@inputs', '@output'],
     bytes: 3369,
     sha256: 'd6eb3c8e4eece4497cfa2223111e94a6d5c59a33639158d4881a670a4fbd2b4f',
+  },
+  {
+    number: 3,
+    name: 'cc',
+    summary: 'C compiler, good enough for tcc',
+    inputs: ccModules,
+    command: ['@abl', '@output', '@inputs'],
+    bytes: 110975,
+    sha256: '2405e76311a66fde5f36a5c4cb46396b288c742bf7385b8286e1fb892b0c9008',
+  },
+  {
+    number: 4,
+    name: 'tcc-by-cc',
+    summary: 'tcc with our libc, compiled by cc',
+    inputs: tccInputs,
+    command: tccByCc({ compiler: '@cc', tccSource: '@tcc-source', output: '@output' }),
+    bytes: 356272,
+    sha256: 'e35f7fb388badfac8d14dad49d241994f57a63f6b7f4bd048c807e40011beeef',
+  },
+  {
+    number: 5,
+    name: 'tcc',
+    summary: 'the same, compiled by tcc',
+    inputs: tccInputs,
+    command: tccByTcc({ compiler: '@tcc-by-cc', tccSource: '@tcc-source', output: '@output' }),
+    bytes: 360248,
+    sha256: '70cc2e9671170d202ef1a7a2624eb5119d016f6e7403c2da6188284a2ddab3e2',
   },
 ]
 

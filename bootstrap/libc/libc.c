@@ -1,4 +1,4 @@
-/* The whole libc as one translation unit; README.md says what it is for. */
+/* The whole libc as one translation unit, in this order; README.md says what it is for. */
 #include "system.c"
 #include "string.c"
 #include "float.c"

@@ -7,8 +7,6 @@
 #include <unistd.h>
 #include <fcntl.h>
 
-long __system(long number, long a, long b, long c);
-
 /* buffer[from..to-1]: bytes read ahead, or, if isWriting, bytes still to be written (then from is 0). */
 struct __file {
   int descriptor, isWriting;

@@ -4,9 +4,19 @@
  */
 
 /** The modules of cc, in the order in which abl must read them. */
-export const ccModules: readonly string[] = (
-  'lib lex keyword macro directive types node emit expr operand gen decl init stmt'.split(' ')
-).map((name) => `cc/${name}.abl`)
+export const ccModules: readonly string[] =
+  'lib lex keyword macro directive types node emit expr operand gen decl init stmt'
+    .split(' ')
+    .map((name) => `cc/${name}.abl`)
+
+/** What tcc's first two lives are made of, besides tcc's own sources. */
+export const tccInputs: readonly string[] = [
+  'tcc/unit.c',
+  ...'libc float stdio string system'.split(' ').map((name) => `libc/${name}.c`),
+  ...'assert config errno fcntl inttypes math semaphore setjmp stdarg stddef stdint stdio stdlib string time unistd sys/time'
+    .split(' ')
+    .map((name) => `libc/include/${name}.h`),
+]
 
 /** `tccSource`: the directory with tcc's patched sources. */
 export type TccPaths = { readonly compiler: string; readonly tccSource: string; readonly output: string }
