@@ -5,22 +5,21 @@
  * differ in every byte, but what *they* compile must be the same to the last bit: tcc once more, all of musl, and tcc
  * with that musl. A difference means that our compiler, our libc, tcc itself or gcc is wrong, or has been tampered with.
  *
- * Usage: node bootstrap/ddc.ts [--tcc TARBALL] [--musl TARBALL] [--keep DIRECTORY]
- * A tarball that is not named is looked for by its hash where abnpkg keeps sources: `abnpkg install hello` puts both there.
- * Needs gcc, tar, patch and sed.
+ * `npm run bootstrap:ddc` is cli/bootstrap-ddc.ts, which downloads the sources and shows the verdict. Needs gcc, tar, patch
+ * and sed.
  */
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs, promisify } from 'node:util'
+import { promisify } from 'node:util'
 import { runLadder } from './ladder.ts'
 import { tccByTcc, tccWithMusl } from './tcc/commands.ts'
 
+/** What it compiles; `urls` as in a recipe. */
 export const ddcSources = {
   tcc: {
     file: 'tcc_0.9.27+git20200814.62c30a4a.orig.tar.bz2',
@@ -196,31 +195,4 @@ async function runIn(cwd: string, [program, ...args]: readonly string[]): Promis
 
 function digest(path: string): string {
   return createHash('sha256').update(readFileSync(path)).digest('hex')
-}
-
-function tarballPath(name: keyof typeof ddcSources, given: string | undefined): string {
-  if (given !== undefined) return resolve(given)
-  const { ABNPKG_SOURCE_CACHE: shared, ABNPKG_ROOT: root } = process.env
-  const roots = [...(root === undefined ? [] : [root]), '/abn', join(homedir(), '.local/share/abnpkg')]
-  const caches = [...(shared === undefined ? [] : [shared]), ...roots.map((path) => join(path, 'var/cache/sources'))]
-  const { file, sha256 } = ddcSources[name]
-  const found = caches.map((cache) => join(cache, sha256)).find((path) => existsSync(path))
-  if (found !== undefined) return found
-  throw new TypeError(`cannot find ${file}: give --${name} TARBALL, or let \`abnpkg install hello\` fetch it`)
-}
-
-if (import.meta.main) {
-  const { values } = parseArgs({
-    options: { tcc: { type: 'string' }, musl: { type: 'string' }, keep: { type: 'string' } },
-  })
-  const tarballs = { tcc: tarballPath('tcc', values.tcc), musl: tarballPath('musl', values.musl) }
-  if (values.keep !== undefined) mkdirSync(values.keep, { recursive: true })
-  const directory = values.keep === undefined ? mkdtempSync(join(tmpdir(), 'abnpkg-ddc-')) : resolve(values.keep)
-  try {
-    const verdict = await diverseDoubleCompile({ tarballs, directory, report: (line) => console.log(line) })
-    console.log(verdict.same ? 'verdict: the same bits' : 'verdict: THE BITS DIFFER')
-    process.exitCode = verdict.same ? 0 : 1
-  } finally {
-    if (values.keep === undefined) rmSync(directory, { recursive: true })
-  }
 }

@@ -78,7 +78,7 @@ export const stages: readonly Stage[] = [
     inputs: tccInputs,
     command: tccByCc({ compiler: '@cc', tccSource: '@tcc-source', output: '@output' }),
     bytes: 356272,
-    sha256: 'e35f7fb388badfac8d14dad49d241994f57a63f6b7f4bd048c807e40011beeef',
+    sha256: '7654ca95654af8bd616cb7f71ef37e5bc766a5f51923e30d445144db983f529c',
   },
   {
     number: 5,
@@ -86,8 +86,8 @@ export const stages: readonly Stage[] = [
     summary: 'the same, compiled by tcc',
     inputs: tccInputs,
     command: tccByTcc({ compiler: '@tcc-by-cc', tccSource: '@tcc-source', output: '@output' }),
-    bytes: 360248,
-    sha256: '70cc2e9671170d202ef1a7a2624eb5119d016f6e7403c2da6188284a2ddab3e2',
+    bytes: 360520,
+    sha256: '824d8f88bcd1f725b26077c71a621cc8c2c1b6397ea7189aaaaab344b0af4694',
   },
 ]
 

@@ -7,10 +7,9 @@ import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import fc from 'fast-check'
 import { compileAbl } from '../../bootstrap/abl/reference.ts'
-import { ddcSources, diverseDoubleCompile } from '../../bootstrap/ddc.ts'
+import { diverseDoubleCompile } from '../../bootstrap/ddc.ts'
 import { ccModules } from '../../bootstrap/tcc/commands.ts'
-import { fetchSources } from '../../builder/fetch/sources.ts'
-import { parseSha256 } from '../../format/hash.ts'
+import { ddcTarballs } from '../../cli/bootstrap-ddc.ts'
 import { randomC } from './_support/random-c.ts'
 
 const hasGcc = spawnSync('gcc', ['--version']).status === 0
@@ -20,16 +19,7 @@ const directory = mkdtempSync(join(tmpdir(), 'abnpkg-slow-ddc-'))
 test.after.always(() => rmSync(directory, { recursive: true, force: true }))
 
 withGcc('tcc from the seed and tcc from gcc make the same bits', async (t) => {
-  const cacheDirectory = process.env.ABNPKG_SOURCE_CACHE ?? join(directory, 'sources')
-  const fetched = async ({ sha256, urls }: (typeof ddcSources)[keyof typeof ddcSources]) => {
-    const digest = parseSha256(sha256)
-    const paths = await fetchSources([{ sha256: digest, hint: { kind: 'urls', urls } }], {
-      cacheDirectory,
-      channelRoot: house,
-    })
-    return paths.get(digest) ?? t.fail()
-  }
-  const tarballs = { tcc: await fetched(ddcSources.tcc), musl: await fetched(ddcSources.musl) }
+  const tarballs = await ddcTarballs(process.env.ABNPKG_SOURCE_CACHE ?? join(directory, 'sources'))
   const work = join(directory, 'ddc')
   mkdirSync(work)
   const verdict = await diverseDoubleCompile({ tarballs, directory: work, report: (line) => t.log(line) })
