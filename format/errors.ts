@@ -49,6 +49,20 @@ export const ERRORS = {
   ABN_STORE_NEWER: 'The store was written by a newer abnpkg.',
   ABN_STORE_UNUSABLE: 'The store directory cannot be created, read or written.',
 
+  // trust
+  ABN_BUNDLE_INVALID: 'A bundle of evidence does not follow docs/formats/bundle.md.',
+  ABN_DECISION_DIFFERS: 'A stored decision does not follow from its evidence and its policy.',
+  ABN_DECISION_INVALID: 'The record of a decision is damaged.',
+  ABN_ENVELOPE_INVALID: 'A signed envelope does not follow docs/formats/attestation.md.',
+  ABN_KEY_FILE_INVALID: 'The file of a secret key is damaged.',
+  ABN_KEY_INVALID: 'A text that should be a public key is none.',
+  ABN_KEY_PASSPHRASE: 'The passphrase of a secret key is missing or wrong.',
+  ABN_OPERATOR_INVALID: 'The description of an operator does not follow docs/formats/key.md.',
+  ABN_POLICY_INVALID: 'A policy does not follow docs/formats/policy.md; nothing is accepted under it.',
+  ABN_REVOCATION_INVALID: 'A list of revocations does not follow docs/formats/revocation.md.',
+  ABN_SIGNATURE_INVALID: 'A signature is not one by the key that it names.',
+  ABN_STATEMENT_INVALID: 'A build statement does not follow docs/formats/statement.md.',
+
   // builder/realise
   ABN_BUILD_DISK: 'A build wrote more to the disk than it may, and was stopped.',
   ABN_BUILD_FAILED: 'A step of a build failed.',
@@ -68,6 +82,43 @@ export const ERRORS = {
   ABN_SANDBOX_KERNEL: 'The kernel is too old for the sandbox.',
   ABN_SANDBOX_SETUP: 'A sandbox could not be set up, for a reason that should not occur.',
   ABN_SANDBOX_UNSHARE: "The program 'unshare' of util-linux is missing or too old.",
+
+  // builder/substitute
+  ABN_BUILD_DECLINED: 'A build that would take long was not confirmed.',
+  ABN_BUILD_NEEDED: 'Something has to be built from source, and the command line forbids that.',
+  ABN_BUILD_TOO_LONG: 'What has to be built from source is expected to take longer than the command line allows.',
+  ABN_CACHE_ADDRESS: 'A text that should be the address of a cache is none.',
+  ABN_CACHE_ANSWER: 'A cache answered with what does not follow docs/cache-api.md, too slowly, or not at all.',
+  ABN_CACHE_UNKNOWN: 'The cache is not among those that are configured.',
+  ABN_CHALLENGE_DIFFERS: 'Building here gave other bits than configured operators attest.',
+  ABN_CHALLENGE_NOTHING: 'There is nothing to compare with: no configured operator attests an output.',
+  ABN_CONFIGURATION: 'The configuration directory cannot be read or written, or a file in it is not valid.',
+  ABN_DECISION_MISSING: 'No decision is recorded for a package: nothing was asked, or the record is gone.',
+  ABN_POLICY_EXISTS: 'There is a policy already; it is not overwritten.',
+  ABN_POLICY_MISSING: 'No policy is configured, so that nothing is substituted.',
+  ABN_SUBSTITUTE_FAILED: 'No cache has the output that the policy accepted.',
+  ABN_SUBSTITUTE_REFERENCES: 'A substituted output refers to other store paths than was attested.',
+  ABN_SUBSTITUTE_WRONG: 'What a cache sent is not the output that the policy accepted; it was dropped.',
+
+  // builder/service
+  ABN_ATTEST_INPUT:
+    'What a package was built from is gone from the store, or has changed, so that the package cannot be attested.',
+  ABN_ATTEST_MISSING: 'A package that is to be attested is not in the store.',
+  ABN_ATTEST_SUBSTITUTED: 'A package was not built on this machine, so that this machine cannot attest it.',
+  ABN_BUILDER_BUSY: 'Another builder works on the same store.',
+  ABN_BUILDER_CONFIG: 'The configuration of a builder has a field that is unknown, missing or not allowed.',
+  ABN_BUILDER_LISTEN: 'A builder cannot listen on the address that its configuration names.',
+  ABN_BUILDER_TASKS: 'A builder ended with tasks that failed.',
+  ABN_BUILDER_STATE: 'What a builder remembers of a task is damaged.',
+  ABN_KEY_DIRECTORY: 'The directory of secret keys cannot be read or written.',
+  ABN_KEY_EXISTS: 'There is already a key of that name.',
+  ABN_KEY_NAME: 'A text cannot be the name of a key.',
+  ABN_KEY_PERMISSIONS: 'A secret can be read by others than its owner, and is not used.',
+  ABN_KEY_UNKNOWN: 'There is no secret key of that name, or more than one to choose from.',
+  ABN_PUBLISH_ADDRESS: 'A text is not the address of a cache.',
+  ABN_PUBLISH_ITEM: 'An output in the store is not what was registered, and was not published.',
+  ABN_PUBLISH_REFUSED: 'A cache did not take what was published, or answers as no cache does.',
+  ABN_PUBLISH_UNREACHABLE: 'A cache to publish to could not be reached.',
 
   // cli (and the launcher)
   ABN_BUG: 'Something that abnpkg itself should have prevented; please report it.',
@@ -122,4 +173,23 @@ export const ERRORS = {
   ABN_RECIPE_STACK_LIMIT: 'A recipe is nested too deeply, in its calls or in its text.',
   ABN_RECIPE_SYNTAX: 'A recipe is not valid TypeScript, or needs more than its types erased.',
   ABN_RECIPE_TIME_LIMIT: 'The recipes did not end in the time that they may take.',
+
+  // cache-server
+  ABN_CACHE_CLOCK: "A write to a cache was signed at a time too far from the cache's own clock.",
+  ABN_CACHE_CONFIG: 'The configuration of a cache server has a field that is unknown, missing or not allowed.',
+  ABN_CACHE_DATA: 'The data directory of a cache server is in use, damaged or written by a newer version.',
+  ABN_CACHE_FAULT: 'A cache server failed, for a reason that its operator finds in its log.',
+  ABN_CACHE_FOREIGN: 'A write to a cache touches what belongs to another operator.',
+  ABN_CACHE_LIMIT: 'A request to a cache is larger than the cache allows, or there are too many uploads.',
+  ABN_CACHE_NOT_FOUND: 'A cache does not have what was asked for.',
+  ABN_CACHE_RANGE: 'A range of bytes was asked for that is not in the file.',
+  ABN_CACHE_RATE: 'A client asked a cache too often in a short time.',
+  ABN_CACHE_REPLAYED: 'A signed write to a cache came a second time.',
+  ABN_CACHE_REQUEST: 'A request to a cache does not follow docs/cache-api.md.',
+  ABN_CACHE_STATEMENT_REFUSED: 'A cache did not take a statement: it does not verify, or contradicts the archive.',
+  ABN_CACHE_UNAUTHORISED: 'A write to a cache has no valid signature of a registered operator.',
+  ABN_CACHE_UPLOAD_BUSY: 'Another request is writing to the same upload.',
+  ABN_CACHE_UPLOAD_OFFSET: 'A piece of an upload begins elsewhere than where the last one ended.',
+  ABN_CACHE_UPLOAD_REFUSED: 'An uploaded file is not what it was declared to be; it was dropped.',
+  ABN_CACHE_UPSTREAM: 'The upstream of a mirror could not be reached, or sent what does not verify.',
 } satisfies Record<string, string>

@@ -4,7 +4,7 @@
  * found; a store path that is no candidate cannot occur, as the build could not know it.
  * Also finds references to the build directory.
  */
-import { type StorePath, storeHashLength, storeHashOf } from '../format/store-path.ts'
+import { type StorePath, storeHashLength, storeHashOf } from './store-path.ts'
 
 export type ReferenceScanner = {
   /** The next bytes of the current file. */

@@ -1,0 +1,16 @@
+// Decides as a browser would: with neither `process` nor `Buffer`, and noble in the place of node:crypto. Arguments: the bundle, the
+// policy and the decision of the worked examples, as texts. Prints the decision that it comes to.
+const [bundle = '', policyText = '', stored = ''] = process.argv.slice(2)
+const print = process.stdout.write.bind(process.stdout)
+Reflect.deleteProperty(globalThis, 'process')
+Reflect.deleteProperty(globalThis, 'Buffer')
+const { useCrypto } = await import('../../../trust/crypto.ts')
+const { nobleCrypto } = await import('../../../trust/crypto-noble.ts')
+const { decodeBundle } = await import('../../../trust/bundle.ts')
+const { parsePolicy } = await import('../../../trust/policy/policy.ts')
+const { encodeDecision, parseDecision } = await import('../../../trust/policy/decision-schema.ts')
+const { replay } = await import('../../../trust/policy/replay.ts')
+useCrypto(nobleCrypto)
+const utf8 = (text: string) => new TextEncoder().encode(text)
+const decision = replay(parseDecision(utf8(stored)), decodeBundle(utf8(bundle)), parsePolicy(policyText))
+print(new TextDecoder().decode(encodeDecision(decision)))

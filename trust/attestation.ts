@@ -1,0 +1,56 @@
+/**
+ * An attestation: a statement in its signed envelope. Parsed says nothing about who signed; only verifyAttestation makes a
+ * VerifiedAttestation, and only for the key that the statement itself names as its builder.
+ */
+import { AbnError } from '../format/errors.ts'
+import type { Sha256 } from '../format/hash.ts'
+import { sha256 } from './crypto.ts'
+import { type Envelope, encodeEnvelope, parseEnvelope, preAuthenticationEncoding, verifyEnvelope } from './dsse.ts'
+import type { PublicKey } from './key.ts'
+import type { Signer } from './secret-key.ts'
+import { encodeStatement, parseStatement, type Statement, statementPayloadType } from './statement.ts'
+
+declare const verified: unique symbol
+
+export type Attestation = {
+  /** SHA-256 of the envelope's bytes: the attestation's name. */
+  readonly digest: Sha256
+  /** SHA-256 of the statement's bytes: what a revocation names. */
+  readonly statementDigest: Sha256
+  /** The envelope as it travels. */
+  readonly bytes: Uint8Array
+  readonly envelope: Envelope
+  readonly statement: Statement
+}
+
+/** An attestation whose signature is that of `key`. */
+export type VerifiedAttestation = Attestation & { readonly key: PublicKey; readonly [verified]: true }
+
+/** Throws ABN_ENVELOPE_INVALID, ABN_STATEMENT_INVALID or ABN_JSON_INVALID. */
+export function parseAttestation(bytes: Uint8Array): Attestation {
+  const envelope = parseEnvelope(bytes)
+  if (envelope.payloadType !== statementPayloadType) {
+    const got = JSON.stringify(envelope.payloadType.slice(0, 100))
+    throw new AbnError('ABN_ENVELOPE_INVALID', `envelope: payloadType: expected ${statementPayloadType}, got ${got}`)
+  }
+  const statement = parseStatement(envelope.payload)
+  if (statement.builder.key !== envelope.keyId) {
+    throw new AbnError('ABN_STATEMENT_INVALID', 'statement: the builder that it names is not the key that signed it')
+  }
+  const own = Uint8Array.from(bytes)
+  return { digest: sha256(own), statementDigest: sha256(envelope.payload), bytes: own, envelope, statement }
+}
+
+/** Throws ABN_SIGNATURE_INVALID. */
+export function verifyAttestation(attestation: Attestation, key: PublicKey): VerifiedAttestation {
+  verifyEnvelope(attestation.envelope, key)
+  return { ...attestation, key } as VerifiedAttestation
+}
+
+/** The statement's builder must be the signer's key. Throws ABN_STATEMENT_INVALID. */
+export function attest(statement: Statement, signer: Signer): VerifiedAttestation {
+  const payload = encodeStatement(statement)
+  const signature = signer.sign(preAuthenticationEncoding(statementPayloadType, payload))
+  const envelope = { payloadType: statementPayloadType, payload, keyId: signer.publicKey.id, signature }
+  return verifyAttestation(parseAttestation(encodeEnvelope(envelope)), signer.publicKey)
+}
