@@ -87,7 +87,7 @@ function inspectAll(
 ): readonly Staged[] {
   const all = [...candidates, ...outputs.map(({ path }) => path)]
   return outputs.map(({ output, path, directory }) => {
-    canonicaliseDirectory(directory)
+    canonicaliseDirectory(directory, path)
     const inspection = inspectOutput(directory, path, all)
     const { outputDigest, bytes, references } = inspection
     const item = {

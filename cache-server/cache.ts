@@ -1,0 +1,137 @@
+/**
+ * A cache without its HTTP: the data directory, opened, and everything that can be done with it. Layout of <data>:
+ *
+ *   format          version of this layout, written last when it is made
+ *   index/          LevelDB; one process has it open
+ *   blobs/          archives, sources, logs
+ *   uploads/        what is not yet verified; nothing in it is served
+ *   log/            room for the transparency log
+ */
+import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AbnError } from '../format/errors.ts'
+import { type Answers, createAnswers } from './answers.ts'
+import { type BundleEncoder, createBundleEncoder } from './bundle-encoder.ts'
+import type { CacheConfig } from './config.ts'
+import { createNonces, type Nonces } from './nonces.ts'
+import { createOperators, type Operators } from './operators.ts'
+import { type Acceptor, createAcceptor } from './publish/accept.ts'
+import { createPublisher, type Publisher } from './publish/publish.ts'
+import { createUploads, type Uploads } from './publish/uploads.ts'
+import { createQueues, type Queues } from './queues.ts'
+import type { BlobStore } from './storage/blobs.ts'
+import { openDirectoryBlobs } from './storage/directory-blobs.ts'
+import { isMissing, writeFileDurably } from './storage/durable.ts'
+import { createGroupCommit, type GroupCommit } from './storage/group-commit.ts'
+import type { Index } from './storage/index.ts'
+import { openLevelIndex } from './storage/level-index.ts'
+import { openWanted, type Wanted } from './wanted.ts'
+
+export type Cache = {
+  readonly config: CacheConfig
+  readonly index: Index
+  readonly commits: GroupCommit
+  readonly blobs: BlobStore
+  readonly queues: Queues
+  readonly operators: Operators
+  readonly nonces: Nonces
+  readonly uploads: Uploads
+  readonly acceptor: Acceptor
+  readonly publisher: Publisher
+  readonly answers: Answers
+  readonly encoder: BundleEncoder
+  readonly wanted: Wanted
+  /** Where uploads and downloads grow; its files are private. */
+  readonly uploadsDirectory: string
+  readonly nowSeconds: () => number
+  close(): Promise<void>
+}
+
+export type CacheOptions = {
+  readonly data: string
+  readonly config: CacheConfig
+  readonly nowSeconds?: () => number
+  /** Other backends than the embedded ones. */
+  readonly backends?: { readonly index: Index; readonly blobs: BlobStore }
+}
+
+const FORMAT = '1'
+const ANSWERS_CACHE_BYTES = 64 * 1024 * 1024
+
+/** Makes the data directory if need be. Throws ABN_CACHE_DATA. */
+export async function openCache({ data, config, nowSeconds = secondsNow, backends }: CacheOptions): Promise<Cache> {
+  await prepareDirectory(data)
+  const index = backends?.index ?? (await openLevelIndex(join(data, 'index')))
+  const blobs = backends?.blobs ?? (await openDirectoryBlobs(join(data, 'blobs')))
+  const uploadsDirectory = join(data, 'uploads')
+  const { limits } = config
+  const operators = createOperators(config.operators)
+  const commits = createGroupCommit(index)
+  const queues = createQueues()
+  const encoder = createBundleEncoder()
+  const answers = createAnswers(index, { encoder, cacheBytes: ANSWERS_CACHE_BYTES })
+  const wanted = await openWanted(index, limits.wantedRecipes)
+  const shared = { index, commits, operators, nowSeconds }
+  const { attestationsPerRecipe } = limits
+  const acceptor = createAcceptor({
+    ...shared,
+    attestationsPerRecipe,
+    changed: (recipe) => {
+      answers.invalidate()
+      if (recipe !== undefined) wanted.satisfied(recipe)
+    },
+  })
+  return {
+    config,
+    ...shared,
+    blobs,
+    queues,
+    nonces: createNonces(index, limits.clockSeconds),
+    uploads: createUploads(index, uploadsDirectory, limits),
+    acceptor,
+    publisher: createPublisher({ ...shared, blobs, limits, queues }),
+    answers,
+    encoder,
+    wanted,
+    uploadsDirectory,
+    async close() {
+      await commits.idle()
+      await encoder.close()
+      await wanted.save()
+      await blobs.close()
+      await index.close()
+    },
+  }
+}
+
+export function secondsNow(): number {
+  return Math.floor(Date.now() / 1000)
+}
+
+async function prepareDirectory(data: string): Promise<void> {
+  const file = join(data, 'format')
+  await mkdir(join(data, 'uploads'), { recursive: true, mode: 0o700 })
+  const format = await readFormat(file)
+  if (format === undefined) {
+    const names = (await readdir(data)).filter((name) => name !== 'uploads' && !name.startsWith('format.'))
+    if (names.length > 0) {
+      throw new AbnError('ABN_CACHE_DATA', `${data} is not empty and not a data directory of a cache`, {
+        hint: 'name an empty directory',
+      })
+    }
+    await writeFileDurably(file, `${FORMAT}\n`)
+  } else if (format !== FORMAT) {
+    throw new AbnError('ABN_CACHE_DATA', `${data} has format ${format}, expected ${FORMAT}`, {
+      hint: 'use the version of abnpkg that wrote it',
+    })
+  }
+}
+
+async function readFormat(file: string): Promise<string | undefined> {
+  try {
+    return (await readFile(file, 'utf8')).trim()
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+}

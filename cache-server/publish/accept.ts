@@ -1,0 +1,162 @@
+/**
+ * Takes evidence into the cache: attestations and revocation lists that are signed by the operator who brings them. Each is
+ * judged alone; what is taken is durable when this resolves, and repeating it does no harm.
+ */
+import { AbnError, type ErrorCode } from '../../format/errors.ts'
+import type { RecipeHash, Sha256 } from '../../format/hash.ts'
+import { storeHashFor, storeHashOf, storePathOf } from '../../format/store-path.ts'
+import { type Attestation, parseAttestation, verifyAttestation } from '../../trust/attestation.ts'
+import { parseEnvelope } from '../../trust/dsse.ts'
+import { parseRevocationList, revocationPayloadType, verifyRevocationList } from '../../trust/revocation.ts'
+import type { Statement } from '../../trust/statement.ts'
+import {
+  attestationChanges,
+  attestationsOf,
+  blobRecord,
+  type Claim,
+  claimOf,
+  hasDivergence,
+  type StoredAttestation,
+} from '../catalogue.ts'
+import type { OperatorKey, Operators } from '../operators.ts'
+import { createQueues } from '../queues.ts'
+import type { GroupCommit } from '../storage/group-commit.ts'
+import type { Change, Index } from '../storage/index.ts'
+
+export type Accepted =
+  | { readonly status: 'accepted' | 'known'; readonly digest: Sha256; readonly divergent?: true }
+  | { readonly status: 'refused'; readonly code: ErrorCode; readonly message: string }
+
+export type Acceptor = {
+  /**
+   * `operator`: who brings it; undefined for a mirror, which takes the evidence of any registered operator. In the order of
+   * the envelopes. Throws what the storage throws: then nothing is known of what was not acknowledged.
+   */
+  accept(envelopes: readonly Uint8Array[], operator: string | undefined): Promise<readonly Accepted[]>
+}
+
+export type AcceptorParts = {
+  readonly index: Index
+  readonly commits: GroupCommit
+  readonly operators: Operators
+  readonly attestationsPerRecipe: number
+  readonly nowSeconds: () => number
+  /** Called after each change of what is known of a recipe. */
+  readonly changed: (recipe: RecipeHash | undefined) => void
+}
+
+export function createAcceptor(parts: AcceptorParts): Acceptor {
+  const { index, commits, operators, nowSeconds } = parts
+  const oneByOne = createQueues()
+
+  async function accept(envelopes: readonly Uint8Array[], operator: string | undefined): Promise<readonly Accepted[]> {
+    return Promise.all(envelopes.map((bytes) => acceptOne(bytes, operator)))
+  }
+
+  async function acceptOne(bytes: Uint8Array, operator: string | undefined): Promise<Accepted> {
+    try {
+      return await (parseEnvelope(bytes).payloadType === revocationPayloadType
+        ? acceptRevocation(bytes, operator)
+        : acceptAttestation(bytes, operator))
+    } catch (error) {
+      if (!(error instanceof AbnError) || isFault(error)) throw error
+      return { status: 'refused', code: error.code, message: error.message }
+    }
+  }
+
+  async function acceptAttestation(bytes: Uint8Array, operator: string | undefined): Promise<Accepted> {
+    const parsed = parseAttestation(bytes)
+    const owner = signerOf(parsed.envelope.keyId, operator)
+    const attestation = verifyAttestation(parsed, owner.key)
+    requireOwnPaths(attestation.statement)
+    if (attestation.statement.expires <= nowSeconds()) throw refused('it has expired')
+    return oneByOne(attestation.statement.recipe, () => store(attestation))
+  }
+
+  async function store(attestation: Attestation): Promise<Accepted> {
+    const { digest, statement } = attestation
+    const now = nowSeconds()
+    const others = await attestationsOf(index, statement.recipe)
+    const claim = claimOf(statement, now)
+    if (others.some((one) => one.digest === digest)) return { status: 'known', digest }
+    requireRoom(others, claim)
+    await requireAgreement(attestation)
+    const divergent = hasDivergence([...others.map((one) => one.claim), claim])
+    const changes: Change[] = [...attestationChanges(attestation, now)]
+    if (divergent && !hasDivergence(others.map((one) => one.claim))) {
+      const value = Buffer.from(JSON.stringify({ since: now }))
+      changes.push({ kind: 'put', key: `divergent/${statement.recipe}`, value })
+    }
+    await commits.commit(changes)
+    parts.changed(statement.recipe)
+    return { status: 'accepted', digest, ...(divergent ? { divergent } : {}) }
+  }
+
+  /** Size and references of an archive that is here are facts. */
+  async function requireAgreement({ statement }: Attestation): Promise<void> {
+    for (const { digest, path, bytes, references } of statement.outputs) {
+      const known = (await blobRecord(index, { kind: 'archive', digest }))?.archive
+      if (known === undefined) continue
+      const same = known.path === path && known.bytes === bytes && known.references.join() === references.join()
+      if (!same) throw refused(`size, path or references of ${path} are not those of the archive ${digest}`)
+    }
+  }
+
+  /** No operator can fill the answers of others. */
+  function requireRoom(others: readonly StoredAttestation[], claim: Claim): void {
+    const owner = operators.byKey(claim.key)?.operator
+    const own = others.filter((one) => operators.byKey(one.claim.key)?.operator === owner)
+    if (own.length >= parts.attestationsPerRecipe) {
+      throw new AbnError('ABN_CACHE_LIMIT', `${owner} has ${own.length} attestations of this recipe here`)
+    }
+  }
+
+  async function acceptRevocation(bytes: Uint8Array, operator: string | undefined): Promise<Accepted> {
+    const parsed = parseRevocationList(bytes)
+    const owner = signerOf(parsed.envelope.keyId, operator)
+    const { list, digest } = verifyRevocationList(parsed, owner.key)
+    return oneByOne(`revocation ${list.signer}`, async () => {
+      const key = `revocation/${list.signer}/${String(list.version).padStart(16, '0')}`
+      const known = await index.get(key)
+      if (known !== undefined) {
+        if (Buffer.from(known).equals(bytes)) return { status: 'known', digest }
+        throw refused(`there is another revocation list of version ${list.version} by this key`)
+      }
+      await commits.commit([{ kind: 'put', key, value: bytes }])
+      parts.changed(undefined)
+      return { status: 'accepted', digest }
+    })
+  }
+
+  function signerOf(keyId: string, operator: string | undefined): OperatorKey {
+    const owner = operators.byKey(keyId)
+    if (owner === undefined) throw refused(`its key ${keyId.slice(0, 8)} is not registered here`)
+    if (operator !== undefined && owner.operator !== operator) {
+      throw new AbnError('ABN_CACHE_FOREIGN', `it is by ${owner.operator}, and was brought by ${operator}`)
+    }
+    return owner
+  }
+
+  return { accept }
+}
+
+/** A statement can speak of the store paths of its recipe and its inputs only, under the name that it gives. */
+function requireOwnPaths({ recipe, name, version, outputs, inputs }: Statement): void {
+  for (const { path, output } of outputs) {
+    const expected = storePathOf(recipe, name, version, output)
+    if (path !== expected) throw refused(`output ${output}: expected ${expected}, got ${path}`)
+  }
+  for (const input of inputs) {
+    if (storeHashFor(input.recipe, input.output) !== storeHashOf(input.path)) {
+      throw refused(`${input.path} is not the output ${input.output} of ${input.recipe}`)
+    }
+  }
+}
+
+function isFault({ code }: AbnError): boolean {
+  return code === 'ABN_CACHE_FAULT' || code === 'ABN_CACHE_DATA'
+}
+
+function refused(reason: string): AbnError {
+  return new AbnError('ABN_CACHE_STATEMENT_REFUSED', `statement refused: ${reason}`)
+}

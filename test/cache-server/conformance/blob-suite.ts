@@ -1,0 +1,83 @@
+/** What any blob store must do. Each backend's test calls it with its own way of opening an empty one. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ExecutionContext, TestFn } from 'ava'
+import type { BlobKey, BlobStore } from '../../../cache-server/storage/blobs.ts'
+import { sha256Of } from '../../../format/hash.ts'
+import { temporaryDirectory } from '../../_support/temporary.ts'
+
+export type OpenBlobs = (t: ExecutionContext) => Promise<BlobStore>
+
+export function blobSuite(test: TestFn, name: string, open: OpenBlobs): void {
+  const big = Buffer.alloc(1_500_000, 'abc')
+  const keyOf = (content: Uint8Array): BlobKey => ({ kind: 'archive', digest: sha256Of(content) })
+
+  async function read(blobs: BlobStore, key: BlobKey, start: number, end: number): Promise<Buffer | undefined> {
+    const content = await blobs.read(key, { start, end })
+    if (content === undefined || content instanceof Uint8Array) return content && Buffer.from(content)
+    return Buffer.concat(await content.toArray())
+  }
+
+  function staged(t: ExecutionContext, content: Uint8Array): string {
+    const file = join(temporaryDirectory(t), 'staged')
+    writeFileSync(file, content)
+    return file
+  }
+
+  test(`${name}: a blob is there whole or not at all`, async (t) => {
+    const blobs = await open(t)
+    const key = keyOf(big)
+    t.is(await blobs.size(key), undefined)
+    t.is(await blobs.read(key, { start: 0, end: 1 }), undefined)
+    await blobs.put(key, staged(t, big))
+    t.is(await blobs.size(key), big.length)
+    t.true((await read(blobs, key, 0, big.length))?.equals(big))
+    t.true((await read(blobs, key, 7, 11))?.equals(big.subarray(7, 11)))
+    t.true((await read(blobs, key, 1_000_000, big.length))?.equals(big.subarray(1_000_000)))
+    t.is(await blobs.size({ ...key, kind: 'source' }), undefined)
+  })
+
+  test(`${name}: putting and removing twice do no harm`, async (t) => {
+    const blobs = await open(t)
+    const key = keyOf(big)
+    await blobs.put(key, staged(t, big))
+    await blobs.put(key, staged(t, big))
+    t.is(await blobs.size(key), big.length)
+    await blobs.remove(key)
+    await blobs.remove(key)
+    t.is(await blobs.size(key), undefined)
+  })
+
+  test(`${name}: a put that fails leaves readers what they had`, async (t) => {
+    const blobs = await open(t)
+    const key = keyOf(big)
+    await t.throwsAsync(blobs.put(key, '/nowhere/at/all'))
+    t.is(await blobs.size(key), undefined)
+    await blobs.put(key, staged(t, big))
+    await t.throwsAsync(blobs.put(key, '/nowhere/at/all'))
+    t.true((await read(blobs, key, 0, big.length))?.equals(big))
+  })
+
+  test(`${name}: a read under way survives the removal`, async (t) => {
+    const blobs = await open(t)
+    const key = keyOf(big)
+    await blobs.put(key, staged(t, big))
+    const content = await blobs.read(key, { start: 0, end: big.length })
+    await blobs.remove(key)
+    if (content === undefined) return t.fail()
+    const got = content instanceof Uint8Array ? Buffer.from(content) : Buffer.concat(await content.toArray())
+    t.true(got.equals(big))
+  })
+
+  test(`${name}: the list has each kind for itself`, async (t) => {
+    const blobs = await open(t)
+    const contents = ['a', 'b', 'c'].map((text) => Buffer.from(text))
+    for (const content of contents) await blobs.put(keyOf(content), staged(t, content))
+    const file = staged(t, Buffer.from('s'))
+    await blobs.put({ kind: 'source', digest: sha256Of('s') }, file)
+    t.true(!existsSync(file) || readFileSync(file).length === 1)
+    const found: string[] = []
+    for await (const { digest, bytes } of blobs.list('archive')) found.push(`${digest} ${bytes}`)
+    t.deepEqual(found.sort(), contents.map((content) => `${sha256Of(content)} 1`).sort())
+  })
+}
