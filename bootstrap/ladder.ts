@@ -78,7 +78,7 @@ export const stages: readonly Stage[] = [
     inputs: tccInputs,
     command: tccByCc({ compiler: '@cc', tccSource: '@tcc-source', output: '@output' }),
     bytes: 356272,
-    sha256: '7654ca95654af8bd616cb7f71ef37e5bc766a5f51923e30d445144db983f529c',
+    sha256: '4aadcc7c96c7e83740bd963791fedbe482b2f7864434bdc94220b22091881742',
   },
   {
     number: 5,
@@ -86,8 +86,8 @@ export const stages: readonly Stage[] = [
     summary: 'the same, compiled by tcc',
     inputs: tccInputs,
     command: tccByTcc({ compiler: '@tcc-by-cc', tccSource: '@tcc-source', output: '@output' }),
-    bytes: 360520,
-    sha256: '824d8f88bcd1f725b26077c71a621cc8c2c1b6397ea7189aaaaab344b0af4694',
+    bytes: 360376,
+    sha256: 'a8ae0805b843cb630eca706fdbe038caacd6b516b49a7a5a83bf290bc4e421fb',
   },
 ]
 

@@ -14,7 +14,7 @@ export type Patch = string | LocalSource | FileSource
 export type Compression = 'none' | 'gzip' | 'bzip2' | 'xz' | 'zstd'
 
 type Download = {
-  /** `https://…` or `mirror://gnu/…`, `mirror://debian/pool/…`; `{version}` and `{name}` are filled in. */
+  /** `https://…`, `http://…` or `mirror://gnu/…`, `mirror://debian/pool/…`; `{version}` and `{name}` are filled in. */
   readonly urls: readonly string[]
   /** Of the file as published: 64 lowercase hexadecimal digits. */
   readonly sha256: string
@@ -200,7 +200,12 @@ function checkDownload(given: { urls?: unknown; sha256?: unknown; size?: unknown
 }
 
 function checkUrl(value: unknown, where: string): string {
-  return expectMatch(value, where, /^(https?|mirror):\/\/[!-~]+$/, 'a URL that begins with https:// or mirror://')
+  return expectMatch(
+    value,
+    where,
+    /^(https?|mirror):\/\/[!-~]+$/,
+    'a URL that begins with https://, http:// or mirror://',
+  )
 }
 
 function checkSha256(value: unknown, where: string): string {

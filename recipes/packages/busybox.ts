@@ -40,7 +40,7 @@ export const busybox = recipe({
     local('recipes/files/busybox.config', { to: 'abn/config' }),
   ],
 
-  // What the Makefiles do with a shell and sed, done with kit: there is no shell yet.
+  // what the makefiles do with a shell and sed, done with kit: there is no shell yet
   build: steps({
     directories: [`${out}/bin`],
     files: [

@@ -1,4 +1,4 @@
-import { gnuBuild, recipe, tarball } from 'abnpkg'
+import { gnuBuild, out, recipe, tarball } from 'abnpkg'
 import { toolchain } from './toolchain.ts'
 
 export const coreutils = recipe({
@@ -18,7 +18,11 @@ export const coreutils = recipe({
 
   tools: [toolchain],
 
-  build: gnuBuild({ configure: ['--enable-no-install-program=stdbuf'] }),
+  build: gnuBuild({
+    configure: ['--enable-no-install-program=stdbuf'],
+    // an example in the manual that looks as if the output named the directory of the build
+    install: { after: `sed -i s,/build,/srv, ${out}/share/info/coreutils.info` },
+  }),
   smoke: [
     ['bin/ls', '--version'],
     ['bin/sha256sum', '--version'],

@@ -20,21 +20,15 @@ export const lua = recipe({
 
   build: makeBuild({
     make: [
-      `INSTALL_TOP=${out}`,
-      `INSTALL_MAN=${out}/share/man/man1`,
-      'AR=ar rc',
-      'SYSCFLAGS=-DLUA_USE_POSIX',
-      'SYSLIBS=',
+      ...['AR=ar rc', 'CFLAGS=-DLUA_COMPAT_5_3 -DLUA_USE_POSIX'],
+      ...[`INSTALL_TOP=${out}`, `INSTALL_MAN=${out}/share/man/man1`],
     ],
     configure: { replace: `sed -i 's|"/usr/local/"|"${out}/"|' src/luaconf.h` },
-    build: { replace: 'make -C src -j"$ABN_CORES" AR="ar rc" SYSCFLAGS=-DLUA_USE_POSIX SYSLIBS= CC=tcc all' },
-    check: {
-      replace:
-        'src/lua -e "assert(string.format([[%q %.14g %d]], 0.1, 2^53, 7 // 2) == [[0x1.999999999999ap-4 9.007199254741e+15 3]])"',
-    },
+    build: ['-C', 'src', 'all'],
+    check: ['test'], // prints the version; the real test suite is an archive of its own
   }),
   smoke: [
-    ['bin/lua', '-v'],
+    ['bin/lua', '-e', 'assert(string.format("%.14g %d", 2^53, 7 // 2) == "9.007199254741e+15 3")'],
     ['bin/luac', '-v'],
   ],
 })

@@ -17,9 +17,9 @@ export const m4 = recipe({
 
   build: gnuBuild({
     check: {
-      // It kills a shell's child and expects silence, where busybox's shell says "Killed".
+      // 198 kills a shell's child and expects silence, where busybox's shell says "Killed"
       before: 'rm checks/198.sysval',
-      // It expects EBADF for a file descriptor out of range, which musl does not check.
+      // this one wants EBADF for a file descriptor out of range, which musl does not check
       args: ['check', 'XFAIL_TESTS=test-posix_spawn_file_actions_addclose'],
     },
   }),

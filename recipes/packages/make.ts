@@ -9,7 +9,7 @@ export const make = recipe({
   homepage: 'https://www.gnu.org/software/make/',
   license: 'GPL-3.0-or-later',
 
-  // without doc/, which is why the upstream archive has another hash
+  // without the manual, which is why the upstream archive has another hash
   source: tarball({
     urls: ['mirror://debian/pool/main/m/make-dfsg/make-dfsg_{version}.orig.tar.xz'],
     sha256: '3b16b00ea1079af9f8096bbc71ff7cc00c249fc6a862003da3c42308a0adb0fe',

@@ -21,14 +21,8 @@ export const ncurses = recipe({
   build: gnuBuild({
     configure: [
       ...['--without-cxx', '--without-cxx-binding', '--without-ada', '--without-tests', '--without-manpages'],
-      ...[
-        '--without-debug',
-        '--without-shared',
-        '--disable-stripping',
-        '--disable-widec',
-        '--with-termlib',
-        '--enable-overwrite',
-      ],
+      ...['--without-debug', '--without-shared', '--disable-stripping'],
+      ...['--disable-widec', '--with-termlib', '--enable-overwrite'],
       `--with-default-terminfo-dir=${out}/share/terminfo`,
     ],
     check: { off: 'the test programs need a terminal and a person' },

@@ -20,8 +20,8 @@ export const patch = recipe({
   tools: [bash, toolchain], // bash for the tests
 
   build: gnuBuild({
-    // need-filename wants "ed - FILE", which busybox's ed does not understand
-    check: { before: "sed -i '/need-filename/d' tests/Makefile", args: ['check', `LOG_COMPILER=${bash}/bin/bash`] },
+    // need-filename wants "ed - FILE", which busybox's ed does not understand; the others are expected to fail upstream
+    check: ['check', `LOG_COMPILER=${bash}/bin/bash`, 'XFAIL_TESTS=need-filename dash-o-append context-format'],
   }),
   smoke: [['bin/patch', '--version']],
 })

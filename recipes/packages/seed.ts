@@ -71,4 +71,5 @@ export const tccBoot = recipe({
       ],
     ],
   }),
+  smoke: [['bin/tcc', '-v']],
 })

@@ -16,5 +16,10 @@ export const zlib = recipe({
 
   tools: [toolchain],
 
-  build: gnuBuild({ omit: 'all', configure: ['--static', `--prefix=${out}`] }),
+  build: gnuBuild({
+    omit: 'all', // its configure is hand-written
+    configure: ['--static', `--prefix=${out}`],
+    install: { after: `mkdir ${out}/bin && cp minigzip ${out}/bin` }, // the example is the smoke test
+  }),
+  smoke: [['bin/minigzip']], // compresses its input, which is empty
 })
