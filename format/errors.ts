@@ -41,7 +41,8 @@ export const ERRORS = {
   ABN_OUTPUT_DIFFERS: 'An output was built again with other bits than those in the store.',
   ABN_OUTPUT_FILE_KIND: 'An output holds a device, socket or named pipe.',
   ABN_OUTPUT_LINK: 'An output holds a symbolic link that leads out of the store.',
-  ABN_OUTPUT_NAME: 'An output holds a file name or the target of a symbolic link that is not valid UTF-8, or a path that is too long.',
+  ABN_OUTPUT_NAME:
+    'An output holds a file name or the target of a symbolic link that is not valid UTF-8, or a path that is too long.',
   ABN_OUTPUT_NOT_DIRECTORY: 'A build made no output directory.',
   ABN_OUTPUT_SET_UID: 'An output holds a set-user-ID or set-group-ID file.',
   ABN_PROFILE_COLLISION: 'Two packages of one profile bring the same file.',
@@ -90,7 +91,6 @@ export const ERRORS = {
   ABN_CACHE_ADDRESS: 'A text that should be the address of a cache is none.',
   ABN_CACHE_ANSWER: 'A cache answered with what does not follow docs/cache-api.md, too slowly, or not at all.',
   ABN_CACHE_UNKNOWN: 'The cache is not among those that are configured.',
-  ABN_CHALLENGE_DIFFERS: 'Building here gave other bits than configured operators attest.',
   ABN_CHALLENGE_NOTHING: 'There is nothing to compare with: no configured operator attests an output.',
   ABN_CONFIGURATION: 'The configuration directory cannot be read or written, or a file in it is not valid.',
   ABN_DECISION_MISSING: 'No decision is recorded for a package: nothing was asked, or the record is gone.',

@@ -18,7 +18,7 @@ export function diskError(what: string, cause: unknown): unknown {
     case 'ENOSPC':
     case 'EDQUOT':
       return new AbnError('ABN_DISK_FULL', `${what}: no space left on the disk`, {
-        hint: 'free some space, for example by `abnpkg gc`, or put the store on a larger disk with ABNPKG_ROOT',
+        hint: diskFullHint,
         cause,
       })
     case 'EACCES':
@@ -29,12 +29,18 @@ export function diskError(what: string, cause: unknown): unknown {
         cause,
       })
     case 'EIO':
+    case 'ELOOP':
+    case 'ENAMETOOLONG':
     case 'ENOTDIR':
       return new AbnError('ABN_STORE_UNUSABLE', `${what}: ${messageOf(cause)}`, { cause })
     default:
       return cause
   }
 }
+
+/** What can be removed at any time without harm. */
+export const diskFullHint =
+  'free some space, for example in var/failed, var/log and var/cache below the root of the store, or put the store on a larger disk with ABNPKG_ROOT'
 
 /** 'ENOENT' and the like, or undefined. */
 export function errorCode(error: unknown): string | undefined {

@@ -1,7 +1,7 @@
 /**
  * The record of a store item, var/items/<item>.json: what it is and how it came. Canonical JSON, checked strictly. An item
- * is valid if and only if its record exists; it is written last and removed first.
- * Room for later: another `kind` of origin (substituted, with its decision) is refused by a version that does not know it.
+ * is valid if and only if its record exists; it is written last and removed first. A kind of origin that a version does not
+ * know is refused by it.
  */
 import { encodeCanonicalJson, type JsonValue, parseCanonicalJson } from '../format/canonical-json.ts'
 import { AbnError } from '../format/errors.ts'
@@ -24,7 +24,7 @@ export type Item = {
   readonly origin: Origin
 }
 
-export type Origin = BuiltOrigin
+export type Origin = BuiltOrigin | SubstitutedOrigin
 
 /** Built on this machine. */
 export type BuiltOrigin = {
@@ -40,6 +40,18 @@ export type BuiltOrigin = {
   readonly inputs: readonly ResolvedInput[]
   /** File name in var/log, or '' when no log was kept. */
   readonly log: string
+}
+
+/** Fetched from a cache because the policy accepted it. */
+export type SubstitutedOrigin = {
+  readonly kind: 'substituted'
+  /** When it was registered, in seconds since 1970. */
+  readonly at: number
+  readonly system: string
+  /** The cache that carried it; nothing was believed because of it. */
+  readonly from: string
+  /** Names the record in var/decisions that holds the decision with its evidence and policy. */
+  readonly decision: Sha256
 }
 
 export type ResolvedInput = { readonly path: StorePath; readonly recipe: RecipeHash; readonly outputDigest: Sha256 }
@@ -92,7 +104,8 @@ function checkItem(value: JsonValue): Item {
 
 function originOf(value: JsonValue, place: Place): Origin {
   const kind = isObject(value) ? value.kind : undefined
-  requireThat(kind === 'built', below(place, 'kind'), 'expected "built"')
+  if (kind === 'substituted') return substitutedOf(value, place)
+  requireThat(kind === 'built', below(place, 'kind'), 'expected "built" or "substituted"')
   const fields = fieldsOf(value, place, ['kind', 'at', 'seconds', 'system', 'resolved', 'inputs', 'log'])
   return {
     kind,
@@ -102,6 +115,17 @@ function originOf(value: JsonValue, place: Place): Origin {
     resolved: digestOf(fields.resolved, below(place, 'resolved')),
     inputs: sortedListOf(fields.inputs, below(place, 'inputs'), inputOf, (input) => input.path),
     log: textOf(fields.log, below(place, 'log')),
+  }
+}
+
+function substitutedOf(value: JsonValue, place: Place): SubstitutedOrigin {
+  const fields = fieldsOf(value, place, ['kind', 'at', 'system', 'from', 'decision'])
+  return {
+    kind: 'substituted',
+    at: countOf(fields.at, below(place, 'at')),
+    system: textOf(fields.system, below(place, 'system')),
+    from: textOf(fields.from, below(place, 'from')),
+    decision: digestOf(fields.decision, below(place, 'decision')),
   }
 }
 

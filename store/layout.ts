@@ -1,10 +1,11 @@
 /**
  * Where things are below the physical root, and the version of that layout. See store/README.md for the tree.
  */
-import { mkdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { AbnError } from '../format/errors.ts'
 import { type StorePath, storeDirectory, storeItemOf } from '../format/store-path.ts'
-import { errorCode, withDiskErrors } from './io-errors.ts'
+import { diskError, errorCode, withDiskErrors } from './io-errors.ts'
+import { makeDirectories } from './make-directories.ts'
 import { writeDurably } from './write-durably.ts'
 
 export const layoutVersion = 1
@@ -46,9 +47,11 @@ export function prepareLayout({ root, ...directories }: Layout): void {
   const file = `${root}/var/version`
   const version = readVersion(file)
   if (version === undefined) {
-    withDiskErrors(`cannot create the store in ${root}`, () => {
-      for (const directory of Object.values(directories)) mkdirSync(directory, { recursive: true })
-    })
+    try {
+      for (const directory of Object.values(directories)) makeDirectories(directory)
+    } catch (cause) {
+      throw cannotCreate(root, cause)
+    }
     writeDurably(file, `${layoutVersion}\n`)
     return
   }
@@ -77,6 +80,26 @@ export function physicalPathOf(layout: Layout, path: StorePath): string {
 
 export function recordPathOf(layout: Layout, path: StorePath): string {
   return `${layout.items}/${storeItemOf(path)}.json`
+}
+
+function cannotCreate(root: string, cause: unknown): unknown {
+  const what = `cannot create the store in ${root}`
+  const known = diskError(what, cause)
+  if (known instanceof AbnError && known.code === 'ABN_DISK_FULL') return known
+  const code = errorCode(cause)
+  if (code === undefined) return cause
+  const reason = reasons[code] ?? (cause instanceof Error ? cause.message : code)
+  return new AbnError('ABN_STORE_UNUSABLE', `${what}: ${reason}`, {
+    hint: 'set ABNPKG_ROOT to a directory of your own',
+    cause,
+  })
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EEXIST: 'a file, or a symbolic link that leads nowhere, is in its place',
+  ELOOP: 'a symbolic link leads to itself',
+  ENOENT: 'no directory can be made there',
+  ENOTDIR: 'a part of that path is a file',
 }
 
 function readVersion(file: string): string | undefined {

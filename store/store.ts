@@ -51,6 +51,11 @@ export class Store implements AsyncDisposable {
     return this.layout.root
   }
 
+  /** See OpenStoreOptions. */
+  get isDurable(): boolean {
+    return this.#durable
+  }
+
   /** Where a store path is on this machine, whether it exists or not. */
   physicalPath(path: StorePath): string {
     return physicalPathOf(this.layout, path)

@@ -22,6 +22,7 @@ import {
   createArchiveDecoder,
 } from '../format/archive/decode.ts'
 import { type Sha256, sha256Stream } from '../format/hash.ts'
+import type { ReferenceScanner } from '../format/reference-scan.ts'
 import type { StoreItem } from '../format/store-path.ts'
 import { finishDirectory } from './canonicalise.ts'
 import { withDiskErrors } from './io-errors.ts'
@@ -41,32 +42,46 @@ export type UnpackOptions = {
   /** Does not exist yet; its parent is private to this process. Keeps write permission, as it will be renamed. */
   readonly directory: string
   readonly limits?: ArchiveLimits
+  /** Is shown names, contents and targets as register() shows them. */
+  readonly scanner?: ReferenceScanner | undefined
 }
 
-export function createUnpacker({ item, directory, limits }: UnpackOptions): Unpacker {
+export function createUnpacker({ item, directory, limits, scanner }: UnpackOptions): Unpacker {
   const hash = sha256Stream()
   let descriptor: number | undefined
   const at = (path: string) => (path === '' ? directory : `${directory}/${path}`)
+  const scanText = (text: string) => {
+    scanner?.scan(Buffer.from(text))
+    scanner?.endFile()
+  }
   const decoder: ArchiveDecoder = createArchiveDecoder(
     item,
     {
-      directory: (path) => mkdirSync(at(path), 0o755),
+      directory: (path) => {
+        scanText(path)
+        mkdirSync(at(path), 0o755)
+      },
       directoryEnd: (path) => {
         if (path !== '') finishDirectory(at(path))
       },
       file: (path, _size, executable) => {
+        scanText(path)
         const mode = executable ? 0o555 : 0o444
         descriptor = openSync(at(path), CREATE, mode)
         if ((mode & UMASK) !== 0) fchmodSync(descriptor, mode)
       },
       data: (bytes) => {
+        scanner?.scan(bytes)
         for (let done = 0; done < bytes.length; ) done += writeSync(descriptor ?? -1, bytes, done)
       },
       fileEnd: () => {
+        scanner?.endFile()
         futimesSync(descriptor ?? -1, 1, 1)
         close()
       },
       link: (path, target) => {
+        scanText(path)
+        scanText(target)
         symlinkSync(target, at(path))
         lutimesSync(at(path), 1, 1)
       },

@@ -38,7 +38,7 @@ function readLeaf(at: string, path: string, { item, buffer }: Walk): ArchiveEntr
   const status = lstatSync(at, { throwIfNoEntry: false })
   if (status === undefined) throw changed(path)
   if (status.isSymbolicLink()) {
-    const entry = { kind: 'link', path, target: readlinkSync(at) } as const
+    const entry = { kind: 'link', path, target: readTarget(at, path) } as const
     checkEntry(item, entry, 'ABN_OUTPUT_LINK')
     return entry
   }
@@ -54,6 +54,15 @@ function readLeaf(at: string, path: string, { item, buffer }: Walk): ArchiveEntr
   }
   const { size } = status
   return { kind: 'file', path, executable: (status.mode & 0o111) !== 0, size, content: readContent(at, path, buffer) }
+}
+
+function readTarget(at: string, path: string): string {
+  const target = readlinkSync(at, { encoding: 'buffer' })
+  const text = target.toString('utf8')
+  if (Buffer.from(text).equals(target)) return text
+  throw new AbnError('ABN_OUTPUT_NAME', `the target of the symbolic link ${shown(path)} is not valid UTF-8`, {
+    hint: 'change the recipe so that the build leaves only links to names in UTF-8',
+  })
 }
 
 function* readContent(at: string, path: string, buffer: Buffer): Generator<Uint8Array, void, void> {
@@ -92,7 +101,9 @@ function requireUtf8(directory: string, prefix: string): void {
   for (const name of readdirSync(directory, { encoding: 'buffer' })) {
     const text = name.toString('utf8')
     if (!Buffer.from(text).equals(name)) {
-      throw new AbnError('ABN_OUTPUT_NAME', `the file name ${shown(prefix + text)} is not valid UTF-8`)
+      throw new AbnError('ABN_OUTPUT_NAME', `the file name ${shown(prefix + text)} is not valid UTF-8`, {
+        hint: 'change the recipe so that the build leaves only names in UTF-8',
+      })
     }
   }
 }

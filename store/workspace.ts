@@ -1,7 +1,7 @@
 /**
  * Private directories below var/tmp, on the same file system as the store so that a rename can move an output there.
  * Each has a lock that its process holds for its lifetime; what no one holds was left by a process that died, and is
- * removed when the next workspace is made or the store is opened.
+ * removed when the next workspace is made.
  *
  * Lock order: "tmp" first, briefly, then the workspace's own. Making a workspace and looking for dead ones both happen under
  * "tmp", so that no one takes a workspace for dead between the making of its lock file and the taking of its lock.
@@ -44,7 +44,7 @@ export function removeDeadWorkspaces(layout: Layout): void {
     using _ = takeBriefLock(`${layout.locks}/tmp`)
     for (const name of new Set(readdirSync(layout.temporary).map((entry) => entry.replace(LOCK, '')))) {
       const directory = `${layout.temporary}/${name}`
-      const lock = tryLock(`${directory}${LOCK}`, 'exclusive')
+      const lock = tryLockOfDead(`${directory}${LOCK}`)
       if (lock !== undefined) dead.push({ directory, lock })
     }
   }
@@ -66,11 +66,25 @@ export function discard(workspace: Workspace, path: string): void {
 
 const LOCK = '.lock'
 
-/** Crash order: the lock file goes last, under the lock. */
+/** One that cannot be opened, such as another user's, is somebody else's to remove. */
+function tryLockOfDead(lockFile: string): Lock | undefined {
+  try {
+    return tryLock(lockFile, 'exclusive')
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Crash order: the lock file goes last, under the lock. What cannot be removed, for whatever reason, stands in nobody's way: it
+ * stays with its lock file as if its process had died, and is tried again with the next workspace.
+ */
 function removeWorkspace(directory: string, lock: Lock): void {
   try {
     removeDirectory(directory)
     unlinkSync(`${directory}${LOCK}`)
+  } catch {
+    // See above.
   } finally {
     lock.release()
   }

@@ -1,4 +1,4 @@
-/** The parts of abnpkg's own code that an evaluation depends on: the recipe API, this evaluator and the formats. */
+/** The parts of abnpkg's own code that an evaluation depends on: the recipe API, this evaluator, the names of mirrors and the formats. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { apiModule, apiPrefix } from './resolve.ts'
@@ -7,12 +7,13 @@ import type { ModuleText } from './sandbox.ts'
 export const codeRoot = join(import.meta.dirname, '../..')
 
 const API = join(codeRoot, 'recipes/api')
+const MIRRORS = join(codeRoot, 'builder/fetch/mirrors.ts')
 
 /** Absolute paths. */
 export function listCode(): { readonly files: readonly string[]; readonly directories: readonly string[] } {
   const directories = [API, import.meta.dirname, join(codeRoot, 'format')]
   return {
-    files: directories.flatMap((directory) => modulesIn(directory).map((name) => join(directory, name))),
+    files: [...directories.flatMap((directory) => modulesIn(directory).map((name) => join(directory, name))), MIRRORS],
     directories,
   }
 }

@@ -10,18 +10,23 @@ import type { EvaluatedPackage } from './package.ts'
 import { parseRaw } from './raw.ts'
 import { defaultLimits, type ModuleText, runSandbox, type SandboxLimits } from './sandbox.ts'
 
+export type FreshOptions = { readonly limits?: Partial<SandboxLimits>; readonly signal?: AbortSignal | undefined }
+
 /** A file that a recipe takes from its channel. */
 export type LocalFile = { readonly channel: string; readonly path: string; readonly sha256: Sha256 }
 
 export type FreshEvaluation = { readonly packages: readonly EvaluatedPackage[]; readonly locals: readonly LocalFile[] }
 
-/** Throws ABN_RECIPE_… or ABN_EVALUATOR_FAILED. */
+/** Throws ABN_RECIPE_…, ABN_SOURCE_ADDRESS, ABN_EVALUATOR_FAILED or the reason of `signal`. */
 export async function evaluateAnew(
   channels: readonly Channel[],
   modules: readonly ModuleText[],
-  limits: Partial<SandboxLimits>,
+  { limits, signal }: FreshOptions,
 ): Promise<FreshEvaluation> {
-  const result = await runSandbox({ channels, modules, api: readApiModules(), limits: { ...defaultLimits, ...limits } })
+  const result = await runSandbox(
+    { channels, modules, api: readApiModules(), limits: { ...defaultLimits, ...limits } },
+    signal,
+  )
   const raw = parseRaw(result.exports, result.recipes, new Set(modules.map(({ id }) => id)))
   const locals = new Map<string, LocalFile>()
   const packages = lower(raw, (name, path) => {

@@ -17,12 +17,14 @@ export type EvaluateOptions = {
   /** Where results are remembered; none are without it. */
   readonly cacheDirectory?: string
   readonly limits?: Partial<SandboxLimits>
+  /** Ends the evaluation at once, with its reason. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** The recipes that come with abnpkg. */
 export const ownChannel: Channel = { name: mainChannel, directory: codeRoot, modules: 'recipes/packages' }
 
-/** Throws ABN_CHANNEL_UNREADABLE, ABN_RECIPE_… or ABN_EVALUATOR_FAILED. */
+/** Throws ABN_CHANNEL_UNREADABLE, ABN_RECIPE_…, ABN_SOURCE_ADDRESS, ABN_EVALUATOR_FAILED or the reason of the signal. */
 export async function evaluate(channels: readonly Channel[], options: EvaluateOptions = {}): Promise<Evaluation> {
   const cache = options.cacheDirectory === undefined ? undefined : new EvaluationCache(options.cacheDirectory, channels)
   const unchanged = cache?.readUnchanged()
@@ -37,7 +39,7 @@ export async function evaluate(channels: readonly Channel[], options: EvaluateOp
     return known.evaluation
   }
   const { evaluateAnew } = await import('./evaluate-anew.ts')
-  const { packages, locals } = await evaluateAnew(channels, modules, options.limits ?? {})
+  const { packages, locals } = await evaluateAnew(channels, modules, options)
   const records = encodeRecords(packages)
   const stored = cache?.write(key, records, locals)
   cache?.remember({ key, listings, locals, started })

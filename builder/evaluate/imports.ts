@@ -44,6 +44,21 @@ export class Imports {
     return cycle === undefined ? problem : { ...problem, cycle }
   }
 
+  /** Recipe modules in the order in which they are evaluated: each after what it imports. */
+  order(): readonly string[] {
+    const recipes = new Set(this.#input.modules.map(({ id }) => id))
+    const found = new Set<string>()
+    const seen = new Set<string>()
+    const visit = (id: string) => {
+      if (seen.has(id)) return
+      seen.add(id)
+      for (const next of this.#graph.get(id) ?? []) visit(next)
+      if (recipes.has(id)) found.add(id)
+    }
+    for (const id of recipes) visit(id)
+    return [...found]
+  }
+
   #missingExport(name: string, module: string): Problem {
     const importers = [...this.#graph].filter(([, imported]) => imported.includes(module)).map(([id]) => id)
     const frames = importers.filter((id) => this.#texts.get(id)?.includes(name)).map((id) => this.#position(id, name))

@@ -10,6 +10,7 @@ import type { RecipeHash, Sha256 } from '../../format/hash.ts'
 import { compareBytewise } from '../../format/order.ts'
 import { storePathOf } from '../../format/store-path.ts'
 import type { SourceHint } from '../fetch/hint.ts'
+import { checkAddress, parseHttpUrl } from '../fetch/mirrors.ts'
 import { mainChannel } from './channel.ts'
 import type { EvaluatedPackage } from './package.ts'
 import { clean } from './problem.ts'
@@ -18,7 +19,7 @@ import type { RawEvaluation, RawExport, RawOrigin, RawRecipe, RawReference } fro
 /** SHA-256 of a file of a channel. Throws ABN_RECIPE_LOCAL_FILE. */
 export type HashLocal = (channel: string, path: string) => Sha256
 
-/** Exported recipes and all that they are built from, inputs first. Throws ABN_RECIPE_… */
+/** Exported recipes and all that they are built from, inputs first. Throws ABN_RECIPE_… or ABN_SOURCE_ADDRESS. */
 export function lower(raw: RawEvaluation, hashLocal: HashLocal): readonly EvaluatedPackage[] {
   const exports = new Map<number, RawExport>()
   for (const each of raw.exported) if (!exports.has(each.index)) exports.set(each.index, each)
@@ -51,6 +52,7 @@ function lowerRecipe({ recipe, exported, before, hashLocal }: Lowering): Lowered
   const sources = new Map<Sha256, SourceHint>()
   const hashOf = (origin: RawOrigin) => {
     const sha256 = origin.kind === 'local' ? hashLocal(channelAt(origin.at), origin.path) : origin.sha256
+    checkOrigin(origin)
     if (!sources.has(sha256)) sources.set(sha256, hintOf(origin))
     return sha256
   }
@@ -169,6 +171,12 @@ function refuseDuplicates(recipes: readonly RawRecipe[]): void {
   }
 }
 
+/** Now rather than after hours of building what comes before. Throws ABN_SOURCE_ADDRESS. */
+function checkOrigin(origin: RawOrigin): void {
+  if (origin.kind === 'urls') for (const url of origin.urls) checkAddress(url)
+  if (origin.kind === 'git') parseHttpUrl(origin.url)
+}
+
 function hintOf(origin: RawOrigin): SourceHint {
   if (origin.kind === 'local') return { kind: 'local', path: origin.path }
   if (origin.kind === 'git') return { kind: 'git', url: origin.url, commit: origin.commit }
@@ -188,7 +196,8 @@ function placed<T>(recipe: RawRecipe, work: () => T): T {
     if (!(error instanceof AbnError)) throw error
     const reason = error.message.replace(/^derivation: /, '')
     const name = clean(`${recipe.name} ${recipe.version}`)
-    const code = error.code === 'ABN_RECIPE_LOCAL_FILE' ? error.code : 'ABN_RECIPE_INVALID'
+    const keeps = error.code === 'ABN_RECIPE_LOCAL_FILE' || error.code === 'ABN_SOURCE_ADDRESS'
+    const code = keeps ? error.code : 'ABN_RECIPE_INVALID'
     const hint = error.hint === undefined ? {} : { hint: error.hint }
     throw new AbnError(code, `${clean(recipe.at)}: ${name}: ${clean(reason)}`, { ...hint, cause: error })
   }

@@ -35,7 +35,11 @@ export function problemError(problem: Problem): AbnError {
     case 'syntax':
       return error('ABN_RECIPE_SYNTAX', `${where}: ${message}`, 'recipes are TypeScript with erasable types only')
     case 'import':
-      return error('ABN_RECIPE_IMPORT', `${where}: ${message}`)
+      return error(
+        'ABN_RECIPE_IMPORT',
+        `${where}: ${message}`,
+        "recipes import from 'abnpkg', and from modules of their channel by a relative path that ends in .ts",
+      )
     case 'time':
       return error(
         'ABN_RECIPE_TIME_LIMIT',
@@ -43,7 +47,11 @@ export function problemError(problem: Problem): AbnError {
         'look for an endless loop',
       )
     case 'memory':
-      return error('ABN_RECIPE_MEMORY_LIMIT', `${where}: the recipes need more memory than they may${trail}`)
+      return error(
+        'ABN_RECIPE_MEMORY_LIMIT',
+        `${where}: the recipes need more memory than they may${trail}`,
+        'look for a list or a text that grows without end',
+      )
     case 'stack':
       return error(
         'ABN_RECIPE_STACK_LIMIT',
@@ -51,7 +59,7 @@ export function problemError(problem: Problem): AbnError {
         'look for a recursion without end',
       )
     case 'size':
-      return error('ABN_RECIPE_SIZE_LIMIT', message)
+      return error('ABN_RECIPE_SIZE_LIMIT', message, 'look for a list or a text that is repeated too often')
     case 'pending':
       return error('ABN_RECIPE_EXCEPTION', `${where}: ${message}`, 'recipes have nothing to wait for: do without await')
     case 'thrown':
@@ -85,7 +93,13 @@ function thrownError(problem: Problem, text: { where: string; trail: string; mes
       },
     )
   }
-  return new AbnError('ABN_RECIPE_EXCEPTION', `${where}: ${name === '' ? '' : `${name}: `}${message}${trail}`)
+  return new AbnError(
+    'ABN_RECIPE_EXCEPTION',
+    `${where}: ${[name, message].filter((part) => part !== '').join(': ')}${trail}`,
+    {
+      hint: 'correct the recipe there; docs/recipes-api.md tells what recipes can use',
+    },
+  )
 }
 
 /** Text from inside the sandbox, fit to be printed: one line, no control or direction-changing characters, at most 500. */

@@ -41,7 +41,11 @@ export async function evaluateModules(input: SandboxInput): Promise<SandboxMessa
   } catch (error) {
     if (!(error instanceof ProblemError) && !(error instanceof RangeError)) throw error
     const thrown = error instanceof ProblemError ? error.problem : STACK
-    return { kind: 'problem', problem: late ? { ...thrown, kind: 'time' } : imports.explain(thrown) }
+    if (late) return { kind: 'problem', problem: { ...thrown, kind: 'time' } }
+    const problem = imports.explain(thrown)
+    const from =
+      problem.kind === 'thrown' && problem.frames.length === 0 ? culprit(context, imports.order()) : undefined
+    return { kind: 'problem', problem: from === undefined ? problem : { ...problem, frames: [from] } }
   }
   // Nothing is disposed of: the thread ends, and an interpreter that has run into a limit may not be touched again.
 }
@@ -106,6 +110,19 @@ function settle(context: QuickJSContext, module: QuickJSHandle): QuickJSHandle {
   })
 }
 
+/**
+ * The module whose evaluation threw, for what was thrown without a stack. `order` is that in which modules are evaluated, and
+ * importing one again gives what it gave before, so that nothing is evaluated that has not been.
+ */
+function culprit(context: QuickJSContext, order: readonly string[]): string | undefined {
+  return order.find((id) => {
+    const request = JSON.stringify(`module:${id}`)
+    const outcome = context.evalCode(`import ${request}`, `${apiPrefix}entry`, { type: 'module' })
+    if (outcome.error || context.runtime.executePendingJobs().error) return true
+    return context.getPromiseState(outcome.value).type === 'rejected'
+  })
+}
+
 type Outcome = { readonly error: QuickJSHandle } | { readonly error?: undefined; readonly value: QuickJSHandle }
 
 function unwrap(context: QuickJSContext, outcome: Outcome): QuickJSHandle {
@@ -118,14 +135,23 @@ function thrown(context: QuickJSContext, error: QuickJSHandle): ProblemError {
     const value = context.getProp(error, name)
     return context.typeof(value) === 'string' ? context.getString(value).slice(0, 10_000) : ''
   }
-  if (context.typeof(error) !== 'object') {
-    const message =
-      context.typeof(error) === 'string' ? context.getString(error) : `a ${context.typeof(error)} was thrown`
-    return new ProblemError({ kind: 'thrown', name: '', message: message.slice(0, 10_000), frames: [] })
+  const type = context.typeof(error)
+  const name = type === 'object' ? field('name') : ''
+  const message = type === 'object' ? field('message') : type === 'string' ? context.getString(error) : ''
+  if (type !== 'object' || (name === '' && message === '')) {
+    const text = message || `${describe(context, error)} was thrown`
+    return new ProblemError({ kind: 'thrown', name: '', message: text.slice(0, 10_000), frames: [] })
   }
-  const name = field('name')
-  const message = field('message')
   return new ProblemError({ kind: kindOf(name, message), name, message, frames: framesOf(field('stack')) })
+}
+
+/** What was thrown without a name and a message. */
+function describe(context: QuickJSContext, thrown: QuickJSHandle): string {
+  const type = context.typeof(thrown)
+  if (type !== 'object') return type === 'undefined' ? type : `a ${type}`
+  const isNull = context.evalCode('(value) => value === null', `${apiPrefix}null`)
+  const answer = isNull.error ? isNull : context.callFunction(isNull.value, context.undefined, thrown)
+  return !answer.error && context.dump(answer.value) === true ? 'null' : 'an object without a message'
 }
 
 function kindOf(name: string, message: string): Problem['kind'] {

@@ -36,8 +36,12 @@ export type SandboxMessage =
 
 export const defaultLimits: SandboxLimits = { seconds: 20, memoryBytes: 512 << 20, resultLength: 256 << 20 }
 
-/** Throws ABN_RECIPE_… for what the recipes did wrong, ABN_EVALUATOR_FAILED when the thread itself failed. */
-export async function runSandbox(input: SandboxInput): Promise<SandboxResult> {
+/**
+ * Throws ABN_RECIPE_… for what the recipes did wrong, ABN_EVALUATOR_FAILED when the thread itself failed; the reason of `signal`
+ * as soon as it aborts.
+ */
+export async function runSandbox(input: SandboxInput, signal?: AbortSignal): Promise<SandboxResult> {
+  signal?.throwIfAborted()
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
     workerData: input,
     execArgv: ['--disable-warning=ExperimentalWarning'],
@@ -48,6 +52,8 @@ export async function runSandbox(input: SandboxInput): Promise<SandboxResult> {
   worker.once('message', resolve)
   worker.once('error', reject)
   worker.once('exit', (code) => reject(new Error(`the thread ended with status ${code}`)))
+  const stop = () => reject(signal?.reason)
+  signal?.addEventListener('abort', stop)
   // The thread itself sees that it is late, and where, except inside a built-in function.
   const watch = setInterval(async () => {
     const usage = await worker.cpuUsage().catch(() => undefined)
@@ -56,11 +62,15 @@ export async function runSandbox(input: SandboxInput): Promise<SandboxResult> {
     }
   }, 200)
   try {
-    const message = await promise.catch(failed)
+    const message = await promise.catch((error) => {
+      signal?.throwIfAborted()
+      return failed(error)
+    })
     if (message.kind === 'problem') throw problemError(message.problem)
     return message.result
   } finally {
     clearInterval(watch)
+    signal?.removeEventListener('abort', stop)
     await worker.terminate()
   }
 }
@@ -68,6 +78,8 @@ export async function runSandbox(input: SandboxInput): Promise<SandboxResult> {
 const stuck: Problem = { kind: 'time', name: '', message: '', frames: [] }
 
 function failed(cause: unknown): never {
+  // A thread cannot begin in a directory that was removed; that is not the interpreter's fault.
+  if (cause instanceof Error && 'syscall' in cause && cause.syscall === 'uv_cwd') throw cause
   const reason = cause instanceof Error ? cause.message : String(cause)
   throw new AbnError('ABN_EVALUATOR_FAILED', `the evaluation of the recipes failed: ${reason}`, {
     hint: 'a recipe may have broken the interpreter: leave out the newest one, and please report it',

@@ -47,11 +47,11 @@ export async function downloadFrom(
       isPatchwork = true
       continue
     }
-    const bytes = partial.bytes
+    const { bytes, sha256 } = partial
     await partial.reset()
     if (!isPatchwork || startedOver) {
       if (outcome.kind === 'failed') return outcome
-      return { kind: 'failed', why: 'wrong-hash', detail: `${bytes} bytes arrived, but their SHA-256 is another` }
+      return { kind: 'failed', why: 'wrong-hash', detail: `got another SHA-256: ${sha256} (${bytes} bytes)` }
     }
     startedOver = true
     isPatchwork = false

@@ -11,11 +11,18 @@ function ofTried(sha256: Sha256, tried: readonly Tried[], cacheDirectory: string
   const lines = tried.map(({ address, failure }) => `  ${address}: ${failure.detail}`)
   const has = (...kinds: readonly FailureKind[]) => tried.some(({ failure }) => kinds.includes(failure.why))
   const byHand = `save the file as ${cacheDirectory}/${sha256}`
-  const listing = lines.length === 0 ? ', because the recipe names no address that this machine can look up' : `:\n${lines.join('\n')}`
+  const listing =
+    lines.length === 0
+      ? ', because the recipe names no address that this machine can look up'
+      : `:\n${lines.join('\n')}`
   if (has('wrong-hash', 'wrong-size')) {
-    return new AbnError('ABN_SOURCE_WRONG_HASH', `no address has the source with SHA-256 ${sha256}${listing}`, {
-      hint: `if upstream has replaced the file, have the recipe checked; if you have the right one, ${byHand}`,
-    })
+    return new AbnError(
+      'ABN_SOURCE_WRONG_HASH',
+      `no address has the source that the recipe names: expected SHA-256 ${sha256}${listing}`,
+      {
+        hint: `if upstream has replaced the file, have the recipe checked; if you have the right one, ${byHand}`,
+      },
+    )
   }
   if (has('network', 'slow', 'skipped')) {
     return new AbnError('ABN_SOURCE_UNREACHABLE', `could not download the source with SHA-256 ${sha256}${listing}`, {
@@ -27,8 +34,8 @@ function ofTried(sha256: Sha256, tried: readonly Tried[], cacheDirectory: string
   })
 }
 
-function ofLocal(sha256: Sha256, path: string): AbnError {
-  return new AbnError('ABN_SOURCE_WRONG_HASH', `local source "${path}" does not have SHA-256 ${sha256}`, {
+function ofLocal(sha256: Sha256, { path, got }: { readonly path: string; readonly got: string }): AbnError {
+  return new AbnError('ABN_SOURCE_WRONG_HASH', `local source "${path}": expected SHA-256 ${sha256}, got ${got}`, {
     hint: 'it changed after the recipe was evaluated: run the command again',
   })
 }

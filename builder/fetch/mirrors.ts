@@ -34,23 +34,36 @@ export function candidatesOf(urls: readonly string[], debianBases: readonly Cand
     if (!candidates.has(candidate.url.href)) candidates.set(candidate.url.href, candidate)
   }
   for (const address of urls) {
-    const mirror = /^mirror:\/\/([^/]*)\/+(.*)$/s.exec(address)
-    if (!mirror) {
+    const mirror = mirrorOf(address)
+    if (mirror === undefined) {
       add({ url: parseHttpUrl(address), via: 'direct' })
       continue
     }
-    const [, name = '', path = ''] = mirror
-    const bases = Object.hasOwn(mirrors, name) ? mirrors[name] : undefined
-    if (bases === undefined) {
-      throw new AbnError('ABN_SOURCE_ADDRESS', `unknown mirror name "${name}" in "${address}"`, {
-        hint: `use one of ${Object.keys(mirrors).join(', ')}, or a full https:// address`,
-      })
-    }
+    const { name, path, bases } = mirror
     if (name === 'debian')
       for (const base of debianBases) add({ url: parseHttpUrl(base.url.href + path), via: base.via })
     for (const base of bases) add({ url: parseHttpUrl(base + path), via: 'direct' })
   }
   return [...candidates.values()]
+}
+
+/** Whether there is something to try behind one address of a recipe. Throws ABN_SOURCE_ADDRESS as candidatesOf does. */
+export function checkAddress(address: string): void {
+  if (mirrorOf(address) === undefined) parseHttpUrl(address)
+}
+
+function mirrorOf(
+  address: string,
+): { readonly name: string; readonly path: string; readonly bases: readonly string[] } | undefined {
+  const [match, name = '', path = ''] = /^mirror:\/\/([^/]*)\/+(.*)$/s.exec(address) ?? []
+  if (match === undefined) return undefined
+  const bases = Object.hasOwn(mirrors, name) ? mirrors[name] : undefined
+  if (bases === undefined) {
+    throw new AbnError('ABN_SOURCE_ADDRESS', `unknown mirror name "${name}" in "${address}"`, {
+      hint: `use one of ${Object.keys(mirrors).join(', ')}, or a full https:// address`,
+    })
+  }
+  return { name, path, bases }
 }
 
 /** An absolute http or https address; throws ABN_SOURCE_ADDRESS for anything else (file:, ftp:, data:, …). */

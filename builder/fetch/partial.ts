@@ -47,7 +47,12 @@ export class Partial {
   }
 
   isRight(): boolean {
-    return this.#hash.copy().digest('hex') === this.#sha256
+    return this.sha256 === this.#sha256
+  }
+
+  /** Of what is there so far. */
+  get sha256(): string {
+    return this.#hash.copy().digest('hex')
   }
 
   async append(chunk: Uint8Array): Promise<void> {

@@ -3,10 +3,11 @@
 
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AbnError } from '../../format/errors.ts'
 import type { Sha256 } from '../../format/hash.ts'
+import { makeDirectories } from '../../store/make-directories.ts'
 import { readDebianBases } from './apt.ts'
 import { downloadFrom } from './download.ts'
 import { isFileSystemError, sourceFailure } from './failure.ts'
@@ -87,7 +88,7 @@ export async function fetchSources(
     }
   }
   try {
-    await mkdir(options.cacheDirectory, { recursive: true })
+    makeDirectories(options.cacheDirectory)
     await Promise.all(Array.from({ length: Math.max(1, options.connections ?? 4) }, worker))
   } catch (error) {
     throw isFileSystemError(error) ? sourceFailure.ofFileSystem(error, options.cacheDirectory) : error
@@ -130,8 +131,9 @@ async function fetchOne(sha256: Sha256, hints: readonly SourceHint[], run: Run):
     if (hint.kind !== 'local') continue
     await copyLocal(run.options.channelRoot, hint.path, partial)
     if (partial.isRight()) return await finish(sha256, partial, { address: hint.path, run })
+    const got = partial.sha256
     await partial.reset()
-    throw sourceFailure.ofLocal(sha256, hint.path)
+    throw sourceFailure.ofLocal(sha256, { path: hint.path, got })
   }
   if (partial.bytes > 0 && partial.isRight())
     return await finish(sha256, partial, { address: 'an earlier download', run })
@@ -169,8 +171,9 @@ async function cloneInto(partial: Partial, hint: GitHint, run: Run): Promise<Fai
     return { kind: 'failed', why: 'status', detail: error.message }
   }
   if (partial.isRight()) return undefined
+  const got = partial.sha256
   await partial.reset()
-  return { kind: 'failed', why: 'wrong-hash', detail: `the archive of commit ${hint.commit} has another SHA-256` }
+  return { kind: 'failed', why: 'wrong-hash', detail: `the archive of commit ${hint.commit} has SHA-256 ${got}` }
 }
 
 type GitHint = Extract<SourceHint, { readonly kind: 'git' }>

@@ -12,6 +12,7 @@ import { logNameOf } from './log.ts'
 import type { PlannedBuild } from './plan.ts'
 import { type BuildOptions, buildWith, inputClosure, outPathOf } from './run.ts'
 import { runSmokeTests } from './smoke.ts'
+import { writeTestReport } from './test-report.ts'
 
 /** Builds and registers. Throws ABN_BUILD_…, ABN_SMOKE_FAILED, ABN_OUTPUT_…, ABN_SANDBOX_…, ABN_DISK_FULL. */
 export async function buildAndRegister(
@@ -23,6 +24,7 @@ export async function buildAndRegister(
     const { store, onEvent } = options
     const { derivation, recipeHash } = build.package
     await runSmokeTests(build, built, options)
+    writeTestReport(store.layout, outPathOf(build), build.package.metadata.smoke)
     onEvent?.({ kind: 'phase', recipe: recipeHash, phase: 'register' })
     const inputs = derivation.inputs.map(({ path, recipe }) => {
       const { outputDigest } = store.readItem(path)

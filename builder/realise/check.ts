@@ -51,7 +51,7 @@ export async function checkBuild(one: EvaluatedPackage, options: CheckOptions): 
 function requireSame(build: PlannedBuild, { outputs }: Built, { store }: CheckOptions): void {
   const differing = [...outputs.values()].flatMap(({ path, directory }) =>
     withDiskErrors('cannot compare the outputs', () => {
-      canonicaliseDirectory(directory)
+      canonicaliseDirectory(directory, path)
       const { outputDigest } = outputDigestOfDirectory(directory, storeItemOf(path))
       if (outputDigest === store.readItem(path).outputDigest) return []
       return differencesBetween(path, { first: store.physicalPath(path), second: directory })

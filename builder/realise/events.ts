@@ -1,8 +1,9 @@
 /** What happens while a plan is carried out, as it happens. Text comes from builds: strip it before printing it. */
-import type { RecipeHash } from '../../format/hash.ts'
+import type { RecipeHash, Sha256 } from '../../format/hash.ts'
+import type { StorePath } from '../../format/store-path.ts'
 import type { Item } from '../../store/item.ts'
 import type { FetchProgress } from '../fetch/sources.ts'
-import type { Plan, PlannedBuild } from './plan.ts'
+import type { Plan, PlannedBuild, PlannedSubstitute } from './plan.ts'
 
 export type RealiseEvent =
   | { readonly kind: 'plan'; readonly plan: Plan }
@@ -24,6 +25,27 @@ export type RealiseEvent =
       readonly items: readonly Item[]
     }
   | { readonly kind: 'build-failed'; readonly build: PlannedBuild; readonly failure: BuildFailure }
+  | { readonly kind: 'substitute-start'; readonly step: PlannedSubstitute }
+  /** `bytes` more have come, compressed. */
+  | { readonly kind: 'substitute-bytes'; readonly step: PlannedSubstitute; readonly bytes: number }
+  /** What a cache sent, or did not have, and why it was not taken. */
+  | {
+      readonly kind: 'substitute-refused'
+      readonly step: PlannedSubstitute
+      readonly path: StorePath
+      readonly cache: string
+      readonly reason: string
+    }
+  | { readonly kind: 'substitute-done'; readonly step: PlannedSubstitute; readonly items: readonly Item[] }
+  /** No cache has it; it has to be built. */
+  | { readonly kind: 'substitute-missed'; readonly step: PlannedSubstitute }
+  /** What was built here is not what configured operators attest. */
+  | {
+      readonly kind: 'divergence'
+      readonly path: StorePath
+      readonly built: Sha256
+      readonly attested: readonly { readonly digest: Sha256; readonly operators: readonly string[] }[]
+    }
 
 export type BuildPhase = 'unpack' | 'build' | 'smoke' | 'register'
 

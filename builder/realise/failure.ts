@@ -1,6 +1,7 @@
 /** How a build that did not succeed is told: a code for the kind of failure, the step, the last lines, where the log is. */
 import { constants } from 'node:os'
 import { AbnError, type ErrorCode } from '../../format/errors.ts'
+import { diskFullHint } from '../../store/io-errors.ts'
 import { errnoName } from '../sandbox/errors.ts'
 import type { SandboxLimit, SandboxResult, SandboxStep, StepFailure } from '../sandbox/spec.ts'
 import type { BuildLog } from './log.ts'
@@ -26,9 +27,10 @@ export function requireSuccess(result: SandboxResult, context: FailureContext): 
   }
 }
 
-/** For one of the commands that are tried after a build. */
+/** For one of the commands that are tried after a build. Throws ABN_SMOKE_FAILED or ABN_DISK_FULL. */
 export function requireSmokeSuccess(result: SandboxResult, context: FailureContext): void {
   if (result.kind === 'done') return
+  if (result.kind === 'limit' && result.limit === 'free-space') requireSuccess(result, context)
   const what = result.kind === 'failed' ? howText(result.how) : limitTexts[result.limit](result.reached)
   const step = result.kind === 'failed' ? `'${commandOf(context.steps[result.step])}'` : 'a smoke test'
   throw told('ABN_SMOKE_FAILED', `${step} of the package that was built: ${what}`, context)
@@ -74,7 +76,7 @@ function told(code: ErrorCode, what: string, { name, version, log }: FailureCont
   return new AbnError(code, `building ${name} ${version}: ${what}; ${lines}\nlog: ${log.path}`, {
     hint:
       code === 'ABN_DISK_FULL'
-        ? 'free some space, for example by `abnpkg gc`, or put the store on a larger disk with ABNPKG_ROOT'
+        ? diskFullHint
         : `read the whole log with \`abnpkg log ${name}\`, or look at the build directory after \`abnpkg build --keep-failed ${name}\``,
   })
 }

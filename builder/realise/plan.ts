@@ -1,9 +1,9 @@
 /**
- * What has to be done so that some packages are in the store: which derivations to build, in which order, and which
- * sources to download for them. Looks at the store and at the source cache, changes nothing.
+ * What has to be done so that some packages are in the store: which derivations to build and which to substitute, in which
+ * order, and which sources to download for them. Looks at the store and at the source cache, changes nothing.
  *
- * A step is `build` today. A substitute will be another kind: it needs the item's references instead of its inputs, so
- * it is decided here, before the inputs are looked at, and not when its turn comes.
+ * What a build needs are its inputs; what a substitute needs is only what its outputs refer to. So which one it is gets decided
+ * here, before the inputs are looked at, by whoever plans (substitute/decide.ts asks the policy); without that, all is built.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,6 +12,7 @@ import { AbnError } from '../../format/errors.ts'
 import type { RecipeHash, Sha256 } from '../../format/hash.ts'
 import { type StorePath, storePathOf } from '../../format/store-path.ts'
 import type { Store } from '../../store/store.ts'
+import type { Decision } from '../../trust/policy/decision.ts'
 import type { EvaluatedPackage } from '../evaluate/package.ts'
 import type { SourceHint } from '../fetch/hint.ts'
 
@@ -24,7 +25,7 @@ export type Plan = {
 
 export type PlannedTarget = { readonly package: EvaluatedPackage; readonly outputs: ReadonlyMap<string, StorePath> }
 
-export type PlannedStep = PlannedBuild
+export type PlannedStep = PlannedBuild | PlannedSubstitute
 
 export type PlannedBuild = {
   readonly kind: 'build'
@@ -34,6 +35,33 @@ export type PlannedBuild = {
   /** Which steps of this plan come first. */
   readonly needs: readonly RecipeHash[]
 }
+
+export type PlannedSubstitute = {
+  readonly kind: 'substitute'
+  readonly package: EvaluatedPackage
+  /** Output name → store path. */
+  readonly outputs: ReadonlyMap<string, StorePath>
+  /** What the policy accepted, for every output. */
+  readonly accepted: readonly AcceptedOutput[]
+  /** Which steps of this plan come first: those that make what the outputs refer to. */
+  readonly needs: readonly RecipeHash[]
+}
+
+export type AcceptedOutput = {
+  readonly path: StorePath
+  readonly digest: Sha256
+  /** Of the archive. */
+  readonly bytes: number
+  /** Sorted. */
+  readonly references: readonly StorePath[]
+  /** Why; its outcome says the same as the fields above. */
+  readonly decision: Decision
+}
+
+/** What may be substituted for a package, and which packages hold what its outputs refer to; undefined: build it. */
+export type ChooseSubstitute = (
+  one: EvaluatedPackage,
+) => { readonly accepted: readonly AcceptedOutput[]; readonly referenced: readonly EvaluatedPackage[] } | undefined
 
 /** A source that is not in the cache and that does not come with the recipes. */
 export type PlannedDownload = {
@@ -52,17 +80,30 @@ export type PlanOptions = {
   readonly store: Store
   readonly packages: PackageIndex
   readonly sourceCache: string
+  readonly choose?: ChooseSubstitute | undefined
 }
 
 /** Throws ABN_INPUT_UNKNOWN. */
-export function planBuild(targets: readonly EvaluatedPackage[], { store, packages, sourceCache }: PlanOptions): Plan {
-  const steps = new Map<RecipeHash, PlannedBuild>()
+export function planBuild(
+  targets: readonly EvaluatedPackage[],
+  { store, packages, sourceCache, choose }: PlanOptions,
+): Plan {
+  const steps = new Map<RecipeHash, PlannedStep>()
   const done = new Set<RecipeHash>()
   const visit = (one: EvaluatedPackage): void => {
     if (done.has(one.recipeHash)) return
     const outputs = outputPathsOf(one)
     if ([...outputs.values()].every((path) => store.has(path))) {
       done.add(one.recipeHash)
+      return
+    }
+    const chosen = choose?.(one)
+    if (chosen !== undefined) {
+      // Marked first: outputs of one derivation may refer to each other.
+      done.add(one.recipeHash)
+      for (const other of chosen.referenced) visit(other)
+      const needs = chosen.referenced.map(({ recipeHash }) => recipeHash).filter((recipe) => steps.has(recipe))
+      steps.set(one.recipeHash, { kind: 'substitute', package: one, outputs, accepted: chosen.accepted, needs })
       return
     }
     const missing = one.derivation.inputs.filter(({ path }) => !store.has(path))
@@ -76,8 +117,16 @@ export function planBuild(targets: readonly EvaluatedPackage[], { store, package
   return {
     targets: targets.map((one) => ({ package: one, outputs: outputPathsOf(one) })),
     steps: ordered,
-    downloads: downloadsOf(ordered, sourceCache),
+    downloads: downloadsOf(buildsOf(ordered), sourceCache),
   }
+}
+
+export function buildsOf(steps: readonly PlannedStep[]): readonly PlannedBuild[] {
+  return steps.filter((step) => step.kind === 'build')
+}
+
+export function substitutesOf(steps: readonly PlannedStep[]): readonly PlannedSubstitute[] {
+  return steps.filter((step) => step.kind === 'substitute')
 }
 
 /** Output name → store path, for every output. */

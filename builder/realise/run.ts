@@ -1,12 +1,13 @@
 /**
  * Runs the steps of one derivation in a sandbox, in a workspace of its own, and hands over what they made.
  */
-import { chmodSync, mkdirSync, renameSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { expandPlaceholders } from '../../format/derivation.ts'
 import { AbnError } from '../../format/errors.ts'
 import type { Sha256 } from '../../format/hash.ts'
 import { type StorePath, storeItemOf } from '../../format/store-path.ts'
+import { errorCode } from '../../store/io-errors.ts'
 import type { Store } from '../../store/store.ts'
 import { buildEnvironment } from '../sandbox/environment.ts'
 import { takeFromSandbox } from '../sandbox/identity.ts'
@@ -57,9 +58,9 @@ export async function buildWith<T>(
     return await use(await runSteps(build, { ...options, directory: workspace.directory, log }))
   } catch (cause) {
     const wanted = options.keepFailed && !options.signal?.aborted && !isDiskFull(cause)
-    const kept = wanted ? keep(build, store, workspace.directory) : undefined
+    const kept = wanted ? tryToKeep(build, store, workspace.directory) : undefined
     const error = kept === undefined ? cause : withPlace(cause, kept)
-    onEvent?.({ kind: 'build-failed', build, failure: { error, log: log.path, tail: log.tail(), kept } })
+    onEvent?.({ kind: 'build-failed', build, failure: { error, log: log.path, tail: log.tail(), kept: kept?.place } })
     throw error
   } finally {
     await log.close()
@@ -72,9 +73,14 @@ function isDiskFull(error: unknown): boolean {
 }
 
 /** The error also says where the build directory is. */
-function withPlace(cause: unknown, kept: string): unknown {
+function withPlace(cause: unknown, { place, problem }: Kept): unknown {
   if (!(cause instanceof AbnError)) return cause
-  return new AbnError(cause.code, `${cause.message}\nbuild directory: ${kept}`, { hint: cause.hint, cause })
+  const lines = [
+    ...(place === undefined ? [] : [`build directory: ${place}`]),
+    ...(problem === undefined ? [] : [`not all of the build directory could be kept: ${problem}`]),
+  ]
+  const message = [cause.message, ...lines].join('\n')
+  return new AbnError(cause.code, message, cause.hint === undefined ? { cause } : { hint: cause.hint, cause })
 }
 
 /** Everything that the inputs of a build refer to, themselves included. */
@@ -169,19 +175,45 @@ export function outPathOf({ outputs }: PlannedBuild): StorePath {
   return path
 }
 
+/** Where something was kept, and why something was not. */
+type Kept = { readonly place?: string | undefined; readonly problem?: string | undefined }
+
+/** The failure of the build is what its user wants to hear of; that of keeping it is said beside it. */
+function tryToKeep(build: PlannedBuild, store: Store, directory: string): Kept {
+  try {
+    return keep(build, store, directory)
+  } catch (error) {
+    return { problem: reasonOf(error) }
+  }
+}
+
 /** Moves the directory of a failed build to var/failed, as the user's own. It stays until somebody removes it. */
-function keep(build: PlannedBuild, store: Store, directory: string): string {
-  const place = join(store.root, 'var/failed')
-  mkdirSync(place, { recursive: true })
-  const kept = join(place, `${storeItemOf(outPathOf(build))}-${Date.now().toString(36)}`)
-  mkdirSync(kept, { mode: 0o700 })
+function keep(build: PlannedBuild, store: Store, directory: string): Kept {
+  const above = join(store.root, 'var/failed')
+  mkdirSync(above, { recursive: true })
+  const place = join(above, `${storeItemOf(outPathOf(build))}-${Date.now().toString(36)}`)
+  mkdirSync(place, { mode: 0o700 })
   takeFromSandbox(directory)
+  const problems: string[] = []
   for (const name of ['build', 'tmp', ...[...build.outputs.keys()].map((output) => `output-${output}`)]) {
     try {
-      renameSync(join(directory, name), join(kept, name))
-    } catch {
+      // Moving a directory changes its "..", for which it must be writable.
+      makeWritable(join(directory, name))
+      renameSync(join(directory, name), join(place, name))
+    } catch (error) {
       // What is not there, because the build did not get so far, need not be kept.
+      if (errorCode(error) !== 'ENOENT') problems.push(reasonOf(error))
     }
   }
-  return kept
+  return { place, problem: problems.length > 0 ? problems.join('; ') : undefined }
+}
+
+/** Only a build could have put something else than a directory there, and it cannot: they are where its own are mounted. */
+function makeWritable(directory: string): void {
+  const { mode } = lstatSync(directory)
+  if ((mode & 0o700) !== 0o700) chmodSync(directory, (mode & 0o7777) | 0o700)
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -61,7 +61,7 @@ function referencesOf(build: PlannedBuild, { outputs }: Built, { store }: BuildO
   const candidates = [...inputClosure(build, store), ...own]
   const found = withDiskErrors('cannot inspect the outputs', () =>
     [...outputs.values()].flatMap(({ path, directory }) => {
-      canonicaliseDirectory(directory)
+      canonicaliseDirectory(directory, path)
       return inspectOutput(directory, path, candidates).references
     }),
   )

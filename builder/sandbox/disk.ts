@@ -2,7 +2,12 @@
  * Watches what a sandbox writes, so that a build without end is stopped long before the disk is full.
  *
  * Walking the directories is dear, asking the file system for its free space is not: directories are measured only when
- * the file system has lost as much as would break the limit. Free space is watched in any case.
+ * the file system has lost as much as would break the limit. Free space is watched in any case, and more often when there is
+ * not much of it.
+ *
+ * Not measured: what lies deeper than a path can name, what an ordinary user's build has made unreadable, and files that are
+ * open but have no name any more. A build that hides files in these ways can pass its own limit; the reserve of free space is
+ * kept all the same, as that is asked of the file system.
  */
 import { lstat, readdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -17,8 +22,10 @@ export function watchDisk(
   let stopped = false
   let held = 0 // what was there before the run is counted when it is first measured
   let freeThen: number | undefined
+  let pauseMs = LOOK_MS
   const look = async (): Promise<void> => {
     const { free, reserve } = await freeSpace(directories[0] ?? '/')
+    pauseMs = free < reserve + 4 * 2 ** 30 ? LOOK_NEAR_END_MS : LOOK_MS
     if (free < reserve) return report({ kind: 'free-space', bytes: free })
     freeThen ??= free
     if (freeThen - free < limitBytes - held) return
@@ -37,7 +44,7 @@ export function watchDisk(
         void look()
           .catch(goOn)
           .then(() => stopped || lookAgain()),
-      LOOK_MS,
+      pauseMs,
     )
   }
   void look()
@@ -58,6 +65,8 @@ export async function freeSpace(path: string): Promise<{ readonly free: number; 
 }
 
 const LOOK_MS = 200
+/** A disk takes longer than this to write the reserve, so that the end of free space is seen before a build meets it. */
+const LOOK_NEAR_END_MS = 20
 
 /** A look that failed is followed by the next one. */
 function goOn(): void {}

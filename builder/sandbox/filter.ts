@@ -2,7 +2,7 @@
  * The seccomp filter of a sandbox: system calls that reach past the namespaces are refused, everything else is allowed.
  *
  * Classic BPF over `struct seccomp_data` (seccomp(2)): number at offset 0, architecture at 4, low half of the first
- * argument at 16. One instruction is 8 bytes: code (16 bits), jump if true, jump if false (8 bits each), operand (32).
+ * argument at 16, of the second at 24. One instruction is 8 bytes: code (16 bits), jump if true, jump if false (8 bits each), operand (32).
  */
 
 /** The filter as 64-bit words, one an instruction. */
@@ -13,6 +13,15 @@ export function systemCallFilter(): readonly bigint[] {
     load(0),
     ...when(atLeast(0x40000000), [refuse(ENOSYS)]), // the x32 numbers of the same calls
     ...unreachable.flatMap((number) => when(equal(number), [refuse(ENOSYS)])),
+    ...aimedAtProcess.flatMap((number) => when(equal(number), [load(16), ...when(equal(1), [refuse(EPERM)]), allow])),
+    ...aimedAtGroup.flatMap(({ number, process, user }) =>
+      when(equal(number), [
+        load(16),
+        ...when(equal(user), [refuse(EPERM)]),
+        ...when(equal(process), [load(24), ...when(equal(1), [refuse(EPERM)])]),
+        allow,
+      ]),
+    ),
     ...when(equal(41), [
       // socket: not vsock, Bluetooth and others, which no network namespace contains
       load(16),
@@ -26,18 +35,38 @@ export function systemCallFilter(): readonly bigint[] {
   ])
 }
 
-/** Absent from a sandbox: keyrings belong to a user, not to a namespace; the others are large and no build needs them. */
+/** Absent from a sandbox: keyrings belong to a user, not to a namespace; the others are large, or escape the limits, and no build needs them. */
 const unreachable = [
   248,
   249,
   250, // add_key, request_key, keyctl
   298, // perf_event_open
   321, // bpf
+  319, // memfd_create: memory that no process has mapped, so that nothing could count it
   323, // userfaultfd
   425,
   426,
   427, // io_uring_setup, io_uring_enter, io_uring_register
   435, // clone3: its flags are behind a pointer; C libraries fall back to clone
+  447, // memfd_secret: as memfd_create
+]
+/**
+ * Process 1 watches the limits, and has the user of those whom it watches; these calls ask for no more than that to change
+ * another process's limits or its share of the processor. The first argument is the process; here 0 means the caller.
+ */
+const aimedAtProcess = [
+  142, // sched_setparam
+  144, // sched_setscheduler
+  203, // sched_setaffinity
+  256, // migrate_pages
+  279, // move_pages
+  302, // prlimit64
+  314, // sched_setattr
+]
+/** The first argument says what the second is: `process`, or `user`, which means all processes of a user. */
+const aimedAtGroup = [
+  { number: 141, process: 0, user: 2 }, // setpriority
+  { number: 251, process: 1, user: 3 }, // ioprio_set
 ]
 const families = [1, 2, 10, 16] // unix, IPv4, IPv6, netlink
 const [EPERM, ENOSYS, EAFNOSUPPORT] = [1, 38, 97]

@@ -30,14 +30,20 @@ export function takeFromSandbox(directory: string): void {
   if (sandboxIdentity().kind === 'root') changeOwner(Buffer.from(directory), 0)
 }
 
-/** Paths are bytes here: a name that is not UTF-8 belongs to the sandbox's user too. */
+/**
+ * Paths are bytes here: a name that is not UTF-8 belongs to the sandbox's user too. What lies deeper than a path can name, which
+ * only a build can have made, keeps its owner.
+ */
 function changeOwner(path: Buffer, id: number): void {
+  if (path.length > MAXIMUM_PATH_BYTES) return
   const status = lstatSync(path)
   if (status.uid !== id || status.gid !== id) lchownSync(path, id, id)
   if (!status.isDirectory()) return
   for (const name of readdirSync(path, { encoding: 'buffer' })) changeOwner(Buffer.concat([path, slash, name]), id)
 }
 
+/** PATH_MAX without the NUL at the end. */
+const MAXIMUM_PATH_BYTES = 4095
 const slash = Buffer.from('/')
 
 function hasPowers(): boolean {

@@ -1,7 +1,7 @@
 /**
  * What one sandbox may use, and who enforces it.
  *
- * init counts processes and private memory ten times a second and ends everything when there is too much; the kernel
+ * init counts processes and memory ten times a second and ends everything when there is too much; the kernel
  * holds the number of processes and threads (RLIMIT_NPROC, counted inside the sandbox's user namespace since Linux 5.14)
  * and the size of one file (RLIMIT_FSIZE). The driver watches time, silence, output and the disk.
  */
@@ -11,7 +11,7 @@ export type SandboxLimits = {
   readonly seconds: number // of the whole run
   readonly silentSeconds: number // without a line of output and without a step that begins
   readonly processes: number
-  readonly memoryBytes: number // private memory of all processes together
+  readonly memoryBytes: number // of all processes together, shared memory included, files not
   readonly diskBytes: number // that all writable directories together may hold
   readonly outputBytes: number // of standard output and standard error
 }

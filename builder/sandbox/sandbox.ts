@@ -11,7 +11,7 @@ import { chmodSync, closeSync, mkdirSync, openSync, writeFileSync } from 'node:f
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { AbnError } from '../../format/errors.ts'
-import { withDiskErrors } from '../../store/io-errors.ts'
+import { diskFullHint, withDiskErrors } from '../../store/io-errors.ts'
 import { freeSpace, watchDisk } from './disk.ts'
 import { setupError, unshareError } from './errors.ts'
 import { giveToSandbox, sandboxIdentity } from './identity.ts'
@@ -49,10 +49,14 @@ export async function runInSandbox(
     for (const { source } of writable) giveToSandbox(source, identity)
     writeFileSync(script, encodeScript(records))
   })
-  return await supervise(
+  const result = await supervise(
     { spec: { ...spec, writable }, init, script, records, unshareFlags: identity.unshareFlags },
     { signal, onEvent },
   )
+  if (result.kind === 'limit') return result
+  // A step that found the disk full may have failed for that reason, or not noticed and left files that end too early.
+  const left = await freeSpace(spec.scratch)
+  return left.free < left.reserve ? { kind: 'limit', limit: 'free-space', reached: left.free } : result
 }
 
 const namespaceFlags = ['--mount', '--net', '--pid', '--ipc', '--uts', '--cgroup', '--fork', '--kill-child=KILL']
@@ -202,6 +206,6 @@ function timerMs(seconds: number): number {
 
 function diskFull(path: string, free: number): AbnError {
   return new AbnError('ABN_DISK_FULL', `only ${Math.floor(free / 2 ** 20)} MiB are free for a build in ${path}`, {
-    hint: 'free some space there, or run: abnpkg gc',
+    hint: diskFullHint,
   })
 }

@@ -1,7 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { storeHashOf } from '../../format/store-path.ts'
 import { createReferenceScanner } from '../../format/reference-scan.ts'
+import { storeHashOf } from '../../format/store-path.ts'
 import { pathOf } from './support.ts'
 
 const candidates = ['a', 'b', 'c'].map((name) => pathOf(name))

@@ -4,6 +4,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import { encodeArchive } from '../../format/archive/encode.ts'
 import { sha256Of } from '../../format/hash.ts'
+import { storePathOfItem } from '../../format/store-path.ts'
 import { canonicaliseDirectory, finishDirectory } from '../../store/canonicalise.ts'
 import { outputDigestOfDirectory } from '../../store/output-digest.ts'
 import { removeDirectory } from '../../store/remove-directory.ts'
@@ -45,7 +46,7 @@ test('a directory made canonical is what unpacking its archive makes', (t) => {
   const parent = temporaryDirectory(t)
   const [made, unpacked] = [join(parent, 'made'), join(parent, 'unpacked')]
   writeFiles(made, { 'bin/a': { program: 'a' }, 'a/b/c': 'x'.repeat(3 * 1024 * 1024), l: { link: 'bin' }, 'a.b': '' })
-  canonicaliseDirectory(made)
+  canonicaliseDirectory(made, storePathOfItem(item))
   const unpacker = createUnpacker({ item, directory: unpacked })
   for (const chunk of encodeArchive(item, readEntries(made, item))) unpacker.push(chunk)
   unpacker.end()

@@ -194,9 +194,28 @@ const rows: Readonly<Record<string, Row>> = {
   'an error with a getter': {
     text: "throw { get message() { throw new Error('inner') } }",
     code: 'ABN_RECIPE_EXCEPTION',
-    says: '',
+    says: /^recipes\/packages\/x\.ts: an object without a message was thrown$/,
   },
-  'a text that is thrown': { text: "throw 'oh'", code: 'ABN_RECIPE_EXCEPTION', says: 'oh' },
+  'a text that is thrown': { text: "throw 'oh'", code: 'ABN_RECIPE_EXCEPTION', says: /^recipes\/packages\/x\.ts: oh$/ },
+  'null that is thrown': {
+    files: {
+      'a.ts': 'export const a = 1',
+      'b.ts': "import './c.ts'\nfor (;;);",
+      'c.ts': "import './a.ts'\nthrow null",
+    },
+    code: 'ABN_RECIPE_EXCEPTION',
+    says: /^recipes\/packages\/c\.ts: null was thrown$/,
+  },
+  'nothing that is thrown': {
+    text: 'throw undefined',
+    code: 'ABN_RECIPE_EXCEPTION',
+    says: /x\.ts: undefined was thrown$/,
+  },
+  'an error without a message': {
+    text: 'throw new Error()',
+    code: 'ABN_RECIPE_EXCEPTION',
+    says: /x\.ts:1:\d+: Error$/,
+  },
 
   // Values
   'a number for a version': {
@@ -246,6 +265,21 @@ const rows: Readonly<Record<string, Row>> = {
     text: `${base}recipe({ ...base, source: tarball({ urls: ['https://a/b.tar.gz'], sha256: 'abc' }) })`,
     code: 'ABN_RECIPE_INVALID',
     says: 'tarball.sha256',
+  },
+  'an address that nothing is known about': {
+    text: `${base}export const a = recipe({ ...base, source: tarball({ urls: ['ftp://a/b.tar.gz'], sha256: 'a'.repeat(64) }) })`,
+    code: 'ABN_RECIPE_INVALID',
+    says: 'a URL that begins with https://, http:// or mirror://',
+  },
+  'an unknown mirror, in the last place': {
+    text: `${base}export const a = recipe({ ...base, source: tarball({ urls: ['https://a/b.tar.gz', 'http://a/b.tar.gz', 'mirror://none/b'], sha256: 'a'.repeat(64) }) })`,
+    code: 'ABN_SOURCE_ADDRESS',
+    says: /^recipes\/packages\/x\.ts:\d+:\d+: a 1: unknown mirror name "none" in "mirror:\/\/none\/b"$/,
+  },
+  'git at a mirror': {
+    text: `${base}export const a = recipe({ ...base, source: git({ url: 'mirror://github/a', commit: 'a'.repeat(40), sha256: 'a'.repeat(64) }) })`,
+    code: 'ABN_SOURCE_ADDRESS',
+    says: /x\.ts:\d+:\d+: a 1: not an address to download from/,
   },
   'two sources in one place': {
     text: `${base}const s = (n) => tarball({ urls: ['https://a/b.tar.gz'], sha256: n.repeat(64) })
@@ -323,6 +357,13 @@ const rows: Readonly<Record<string, Row>> = {
   },
 }
 
+const needsHint = new Set<ErrorCode>([
+  'ABN_RECIPE_IMPORT',
+  'ABN_RECIPE_MEMORY_LIMIT',
+  'ABN_RECIPE_EXCEPTION',
+  'ABN_SOURCE_ADDRESS',
+])
+
 for (const [title, row] of Object.entries(rows)) {
   test(title, async (t) => {
     using made = temporaryChannel('files' in row ? row.files : { 'x.ts': row.text })
@@ -333,8 +374,23 @@ for (const [title, row] of Object.entries(rows)) {
     t.is(error.code, row.code, error.message)
     t.regex(error.message, typeof row.says === 'string' ? new RegExp(RegExp.escape(row.says)) : row.says)
     t.notRegex(error.message, /[\p{Cc}\u202e]/u)
+    if (needsHint.has(error.code)) t.truthy(error.hint)
   })
 }
+
+test('a signal ends an evaluation at once, also inside a built-in function', async (t) => {
+  for (const text of ['for (;;);', 'Array.prototype.includes.call({ length: 2 ** 50 }, 1)']) {
+    using made = temporaryChannel({ 'x.ts': text })
+    const stop = new AbortController()
+    // Long enough that the thread is in the recipe, most often; at any other moment the same must happen.
+    setTimeout(() => stop.abort(new AbnError('ABN_INTERRUPTED', 'interrupted')), 400)
+    const error = await t.throwsAsync(evaluate([made.channel], { limits: { seconds: 60 }, signal: stop.signal }))
+    t.is(error, stop.signal.reason)
+  }
+  using made = temporaryChannel({ 'x.ts': '' })
+  const error = await t.throwsAsync(evaluate([made.channel], { signal: AbortSignal.abort(new Error('before')) }))
+  t.is(error?.message, 'before')
+})
 
 test('a symbolic link among the modules', async (t) => {
   using made = temporaryChannel({ 'secret/x.ts': '' })

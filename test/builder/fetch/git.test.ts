@@ -72,7 +72,7 @@ gitTest('another hash, another commit, another protocol and a dead host are refu
     t.true(error instanceof AbnError && error.code === code, String(error))
     t.regex(error.message, message)
   }
-  await refused('ABN_SOURCE_WRONG_HASH', /has another SHA-256/, {})
+  await refused('ABN_SOURCE_WRONG_HASH', /the archive of commit [0-9a-f]{40} has SHA-256 [0-9a-f]{64}/, {})
   await refused('ABN_SOURCE_NOT_FOUND', /git (fetch|ls-tree) failed/, { commit: '0'.repeat(40) })
   await refused('ABN_SOURCE_NOT_FOUND', /not the full hash of a commit/, { commit: '--upload-pack=touch' })
   await refused('ABN_SOURCE_ADDRESS', /expected http/, { url: `file://${top}/work` })

@@ -11,6 +11,8 @@ import { outputPathsOf } from '../../../builder/realise/plan.ts'
 import type { SandboxLimits } from '../../../builder/sandbox/limits.ts'
 import { AbnError, type ErrorCode } from '../../../format/errors.ts'
 import { parseSha256, sha256Of } from '../../../format/hash.ts'
+import { removeDirectory } from '../../../store/remove-directory.ts'
+import { own, users } from '../sandbox/_support/harness.ts'
 import { copier, type Recipe, TestChannel, write } from './_support/channel.ts'
 
 const MiB = 2 ** 20
@@ -56,7 +58,7 @@ const cases: readonly Case[] = [
   {
     title: 'a build that falls silent',
     recipe: { programs: { hang: 'fn main() { print("working\\n"); pause(); }' } },
-    limits: { silentSeconds: 0.5 },
+    limits: { silentSeconds: 2 },
     code: 'ABN_BUILD_SILENT',
     says: /nothing was printed for [0-9.]+ s; its last lines:\n {2}\| working\n/,
   },
@@ -238,18 +240,60 @@ test('an input that is not among the recipes', async (t) => {
   t.throws(() => channel.plan(one), { code: 'ABN_INPUT_UNKNOWN' })
 })
 
-test('a full disk', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'abn-full-'))
-  try {
-    // A small disk of its own, in a namespace of its own.
-    const mountAndRun = 'mount -t tmpfs -o size=16m tmpfs "$1" && exec "$2" "$3" "$1"'
-    const fill = join(import.meta.dirname, '_support/fill.ts')
-    const { stdout } = await promisify(execFile)('unshare', [
-      ...['--user', '--map-root-user', '--mount', 'sh', '-c', mountAndRun, 'sh'],
-      ...[directory, process.execPath, fill],
-    ])
-    t.deepEqual(JSON.parse(stdout), { code: 'ABN_DISK_FULL', temporary: [], store: 1, small: true, big: false })
-  } finally {
-    rmdirSync(directory)
-  }
+const whenFull: readonly (readonly [string, string])[] = [
+  ['waits', 'pause();'],
+  ['fails', 'return 1;'],
+  [
+    'does not notice, and leaves a file that ends too early',
+    'syscall(77, fd, lseek(fd, 0, 1) - 262144, 0, 0, 0, 0); return 0;',
+  ],
+]
+for (const [title, then] of whenFull) {
+  test(`a full disk, when the build ${title}`, async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'abn-full-'))
+    try {
+      // A small disk of its own, in a namespace of its own.
+      const mountAndRun = 'mount -t tmpfs -o size=16m tmpfs "$1" && exec "$2" "$3" "$1" "$4"'
+      const fill = join(import.meta.dirname, '_support/fill.ts')
+      const { stdout } = await promisify(execFile)('unshare', [
+        ...['--user', '--map-root-user', '--mount', 'sh', '-c', mountAndRun, 'sh'],
+        ...[directory, process.execPath, fill, then],
+      ])
+      t.deepEqual(JSON.parse(stdout), { code: 'ABN_DISK_FULL', temporary: [], store: 1, small: true, big: false })
+    } finally {
+      rmdirSync(directory)
+    }
+  })
+}
+
+for (const user of users) {
+  test(`what a build leaves is removed or kept, and in nobody's way (as ${user.name})`, async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'abn-hostile-'))
+    try {
+      own(directory, user)
+      const driver = join(import.meta.dirname, '_support/hostile.ts')
+      const { stdout } = await promisify(execFile)(process.execPath, [driver, directory], { ...user.ids, cwd: '/' })
+      const kept = ['build', 'output-out', 'tmp']
+      t.deepEqual(JSON.parse(stdout), {
+        results: [
+          ['deep-build', 'built'],
+          ['deep-output', 'ABN_OUTPUT_NAME', ...kept],
+          ['deep-failure', 'ABN_BUILD_FAILED', ...kept],
+          ['closed', 'ABN_BUILD_FAILED', ...kept],
+          ['next', 'built'],
+        ],
+        temporary: [],
+      })
+    } finally {
+      removeDirectory(directory)
+    }
+  })
+}
+
+test('when a build directory cannot be kept, the error says why', async (t) => {
+  using channel = new TestChannel()
+  writeFileSync(join(channel.root, 'var/failed'), 'in the way')
+  const bad = channel.package({ name: 'bad', programs: { fail } })
+  const error = await t.throwsAsync(channel.realise([bad], { keepFailed: true }), { code: 'ABN_BUILD_FAILED' })
+  t.regex(error?.message ?? '', /\nnot all of the build directory could be kept: .*var\/failed/)
 })

@@ -106,3 +106,25 @@ test('a build that does not is an error that names the files', async (t) => {
   t.deepEqual(readFileSync(join(channel.physical(one), 'noise')), before, 'the store has what it had')
   t.is(readFileSync(join(kept ?? '', 'output-out/noise')).length, 24)
 })
+
+test('after a failure nothing more begins; with keepGoing all does that does not need what failed', async (t) => {
+  using channel = new TestChannel()
+  const failing = (name: string) => channel.package({ name, programs: { fail: 'fn main(argc, argv) { return 3; }' } })
+  const good = (name: string, inputs: Parameters<typeof channel.package>[0]['inputs'] = []) =>
+    channel.package({ name, inputs, programs: { write }, steps: [['./write', '@{out}/x', name]] })
+  const bad = failing('bad')
+  const worse = failing('worse')
+  const above = good('above', [bad])
+  const other = good('other')
+  const last = good('last', [other])
+  await t.throwsAsync(channel.realise([bad, worse, above, last], { jobs: 1 }), { message: /^(building )?bad 1/ })
+  t.false(channel.has(last))
+  const error = await t.throwsAsync(channel.realise([bad, worse, above, last], { jobs: 1, keepGoing: true }), {
+    code: 'ABN_BUILD_FAILED',
+  })
+  t.regex(error?.message ?? '', /^2 failures:\n.*bad 1.*worse 1/s)
+  t.deepEqual(
+    [bad, worse, above, other, last].map((one) => channel.has(one)),
+    [false, false, false, true, true],
+  )
+})

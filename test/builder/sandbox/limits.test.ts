@@ -41,6 +41,29 @@ const cases: readonly Case[] = [
     expected: { kind: 'limit', limit: 'memory' },
   },
   {
+    title: 'memory that is shared, without end',
+    program: `fn main() { while (1) { var p = mmap(1048576, 3, 0x21, -1); if (p < 0) return 1;
+        var i = 0; while (i < 1048576) { p.[i] = 1; i = i + 4096; } } }`,
+    limits: { memoryBytes: 64 * MiB },
+    expected: { kind: 'limit', limit: 'memory' },
+  },
+  {
+    title: 'System V shared memory that nobody has attached any more',
+    program: `fn main() { while (1) { var id = syscall(29, 0, 1048576, 0x3ff, 0, 0, 0); if (id < 0) return 1;
+        var p = syscall(30, id, 0, 0, 0, 0, 0); var i = 0; while (i < 1048576) { p.[i] = 1; i = i + 4096; }
+        syscall(67, p, 0, 0, 0, 0, 0); } }`,
+    limits: { memoryBytes: 64 * MiB },
+    expected: { kind: 'limit', limit: 'memory' },
+  },
+  {
+    title: 'memory without end in a process that has taken its descriptors from init',
+    program: `fn main() { out[0] = 0; out[1] = 0; syscall(302, 1, 7, out, 0, 0, 0);
+        while (1) { var p = mmap(1048576, 3, 0x22, -1); if (p < 0) return 1;
+        var i = 0; while (i < 1048576) { p.[i] = 1; i = i + 4096; } } }`,
+    limits: { memoryBytes: 64 * MiB },
+    expected: { kind: 'limit', limit: 'memory' },
+  },
+  {
     title: 'a program that computes for ever',
     program: 'fn main() { while (1) {} }',
     limits: { seconds: 0.5 },
@@ -98,4 +121,21 @@ for (const user of users) {
       }
     })
   }
+}
+
+for (const user of users) {
+  test(`shared memory counts once, however many have it (as ${user.name})`, async (t) => {
+    const at = place(user)
+    try {
+      // 16 MiB that 16 processes have mapped and touched, for longer than it takes to look several times.
+      const program = `fn main() { var p = mmap(16777216, 3, 0x21, -1); var n = 0; while (n < 15) {
+          if (fork() == 0) { touch(p); pause(); } n = n + 1; }
+        touch(p); n = 0; while (n < 25) { nap(); n = n + 1; } return 0; }
+        fn touch(p) { var i = 0; while (i < 16777216) { p.[i] = 1; i = i + 4096; } }`
+      const { result } = await tryInSandbox(at, { user, programs: { program }, limits: { memoryBytes: 64 * MiB } })
+      t.deepEqual(result, { kind: 'done' })
+    } finally {
+      at.remove()
+    }
+  })
 }

@@ -117,6 +117,54 @@ promise('there is no network, not even an abstract socket, a vsock or a keyring'
   }
 })
 
+promise(
+  'no step changes the limits or the priority of process 1, or has memory that nothing counts',
+  async (t, user, at) => {
+    const calls = `
+    fn main() {
+      out[0] = 0; out[1] = 0;
+      say("prlimit", syscall(302, 1, 7, out, 0, 0, 0));
+      say("prlimit read", syscall(302, 1, 7, 0, out, 0, 0));
+      say("setpriority", syscall(141, 0, 1, 19, 0, 0, 0));
+      say("setpriority of all", syscall(141, 2, 0, 19, 0, 0, 0));
+      say("sched_setscheduler", syscall(144, 1, 5, out, 0, 0, 0));
+      say("sched_setparam", syscall(142, 1, out, 0, 0, 0, 0));
+      say("sched_setaffinity", syscall(203, 1, 8, out, 0, 0, 0));
+      say("sched_setattr", syscall(314, 1, out, 0, 0, 0, 0));
+      say("ioprio_set", syscall(251, 1, 1, 0x6000, 0, 0, 0));
+      say("ioprio_set of all", syscall(251, 3, 1000, 0x6000, 0, 0, 0));
+      say("migrate_pages", syscall(256, 1, 0, 0, 0, 0, 0));
+      say("memfd_create", syscall(319, "x", 0, 0, 0, 0, 0));
+      say("memfd_secret", syscall(447, 0, 0, 0, 0, 0, 0));
+      say("its own limits", syscall(302, 0, 7, 0, out, 0, 0));
+      say("by its number", syscall(302, syscall(39, 0, 0, 0, 0, 0, 0), 7, 0, out, 0, 0));
+      say("its own priority", syscall(141, 0, 0, 5, 0, 0, 0));
+      say("by its number", syscall(141, 0, syscall(39, 0, 0, 0, 0, 0, 0), 6, 0, 0, 0));
+      return 0;
+    }`
+    const { text } = await tryInSandbox(at, { user, programs: { calls } })
+    t.deepEqual(text.trim().split('\n'), [
+      'prlimit -1',
+      'prlimit read -1',
+      'setpriority -1',
+      'setpriority of all -1',
+      'sched_setscheduler -1',
+      'sched_setparam -1',
+      'sched_setaffinity -1',
+      'sched_setattr -1',
+      'ioprio_set -1',
+      'ioprio_set of all -1',
+      'migrate_pages -1',
+      'memfd_create -38',
+      'memfd_secret -38',
+      'its own limits 0',
+      'by its number 0',
+      'its own priority 0',
+      'by its number 0',
+    ])
+  },
+)
+
 promise('no file of the host is there', async (t, user, at) => {
   writeFileSync(join(at.directory, 'secret'), 'host')
   const list = `
