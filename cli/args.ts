@@ -64,6 +64,16 @@ export function numberOption(args: Arguments, name: string, { least }: { least: 
   )
 }
 
+/** The time that was given with an option, in seconds: a number of them, or with s, m or h after it. */
+export function durationOption(args: Arguments, name: string, { least }: { least: number }): number | undefined {
+  const text = textOption(args, name)
+  if (text === undefined) return undefined
+  const [, count, unit] = /^([0-9]{1,6})([smh]?)$/.exec(text) ?? []
+  const seconds = Number(count) * (unit === 'h' ? 3600 : unit === 'm' ? 60 : 1)
+  if (seconds >= least) return seconds
+  throw new AbnError('ABN_USAGE', `option --${name}: expected a time such as 90s, 20m or 2h, got '${text}'`)
+}
+
 export function textOption(args: Arguments, name: string): string | undefined {
   const text = args.options[name]
   return typeof text === 'string' ? text : undefined

@@ -17,7 +17,8 @@ export async function runCommandLine(argv: readonly string[]): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop(output))
   try {
     process.exitCode = await run(argv, output)
-  } catch (error) {
+  } catch (thrown) {
+    const error = explained(thrown)
     output.live([])
     output.failure(error)
     process.exitCode = statusOf(error)
@@ -40,7 +41,9 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
     helpOf(name, entry.summary, command, output)
     return 0
   }
-  return command.run(parsed, { output, signal: interrupt.signal })
+  // `--` only ends the options, except where what follows belongs to somebody else.
+  const words = command.takesRest ? parsed : { ...parsed, names: [...parsed.names, ...parsed.rest], rest: [] }
+  return command.run(words, { output, signal: interrupt.signal })
 }
 
 function withoutCommand(args: readonly string[], output: Output): number {
@@ -60,9 +63,21 @@ function version(): string {
 }
 
 function stop(output: Output): void {
-  if (interrupt.signal.aborted) process.exit(exitStatus.interrupted)
+  if (interrupt.signal.aborted) {
+    output.live([])
+    process.exit(exitStatus.interrupted)
+  }
   output.note('abnpkg: stopping; once more to stop at once')
   interrupt.abort(new AbnError('ABN_INTERRUPTED', 'interrupted', { hint: 'run the same command again to go on' }))
+}
+
+/** Where a relative path is resolved or a thread begun, nobody expects that the current directory is gone. */
+function explained(error: unknown): unknown {
+  if (!(error instanceof Error && 'syscall' in error && error.syscall === 'uv_cwd')) return error
+  return new AbnError('ABN_CURRENT_DIRECTORY', 'the current directory does not exist any more', {
+    hint: 'change to another one',
+    cause: error,
+  })
 }
 
 function statusOf(error: unknown): number {

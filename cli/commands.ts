@@ -12,6 +12,8 @@ export type Command = {
   readonly usage: string
   readonly details?: string
   readonly options: OptionTable
+  /** Whether what stands after `--` is for the program that is run. */
+  readonly takesRest?: boolean
   /** Resolves to the exit status. */
   readonly run: (args: Arguments, surroundings: Surroundings) => Promise<number>
 }
@@ -30,6 +32,24 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   log: entry('print how a package was built', async () => (await import('./commands/log.ts')).log),
   hash: entry('hash a file, a directory or a recipe', async () => (await import('./commands/hash.ts')).hash),
   graph: entry('print what a package is made from', async () => (await import('./commands/graph.ts')).graph),
+  cache: entry(
+    'choose where substitutes come from, or run a cache',
+    async () => (await import('./commands/cache.ts')).cache,
+  ),
+  why: entry('tell why a package was built or fetched', async () => (await import('./commands/why.ts')).why),
+  provenance: entry(
+    'print where a package and all that it is made from came from',
+    async () => (await import('./commands/provenance.ts')).provenance,
+  ),
+  challenge: entry(
+    'build a package again and compare with what others attest',
+    async () => (await import('./commands/challenge.ts')).challenge,
+  ),
+  policy: entry('say whom you believe, and when', async () => (await import('./commands/policy.ts')).policy),
+  key: entry('make and show the keys that you sign with', async () => (await import('./commands/key.ts')).key),
+  attest: entry('sign what you have built', async () => (await import('./commands/attest.ts')).attest),
+  publish: entry('send what you have built to a cache', async () => (await import('./commands/publish.ts')).publish),
+  builder: entry('build, sign and publish as a service', async () => (await import('./commands/builder.ts')).builder),
   help: entry('explain a command', async () => (await import('./commands/help.ts')).help),
 }
 

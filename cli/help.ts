@@ -27,10 +27,11 @@ export function helpOf(name: string, summary: string, command: Command, { line, 
 }
 
 function optionLines(options: OptionTable): string[] {
-  return Object.entries(options).map(([name, { short, value, help }]) => {
-    const words = `${short ? `-${short}, ` : ''}--${name}${value ? ` ${value}` : ''}`
-    return `  ${words.padEnd(18)}  ${help}`
+  const lines = Object.entries(options).map(([name, { short, value, help }]) => {
+    return { words: `${short ? `-${short}, ` : ''}--${name}${value ? ` ${value}` : ''}`, help }
   })
+  const width = Math.max(...lines.map(({ words }) => words.length))
+  return lines.map(({ words, help }) => `  ${words.padEnd(width)}  ${help}`)
 }
 
 function optionList(options: OptionTable): object[] {

@@ -12,6 +12,11 @@ if (lines === undefined) {
   const { runCommandLine } = await import('./cli.ts')
   await runCommandLine(argv)
 } else {
-  const { line } = outputOf({ isJson: false, env: process.env })
-  for (const text of lines) line(text)
+  const { line, failure } = outputOf({ isJson: false, env: process.env })
+  try {
+    for (const text of lines) line(text)
+  } catch (error) {
+    failure(error)
+    process.exitCode = 1
+  }
 }

@@ -12,6 +12,15 @@ export function oneName(args: Arguments, command: string, hint = `see 'abnpkg ${
   return name
 }
 
+/** For commands that have no names. */
+export function noNames(args: Arguments, command: string): void {
+  const [first] = args.names
+  if (first === undefined) return
+  throw new AbnError('ABN_USAGE', `${command}: expected no names, got '${first}'`, {
+    hint: `see 'abnpkg ${command} --help'`,
+  })
+}
+
 export function someNames(args: Arguments, command: string): readonly string[] {
   if (args.names.length === 0) {
     throw new AbnError('ABN_USAGE', `${command}: expected the names of packages`, {

@@ -2,6 +2,7 @@
 // output gets exactly one JSON document, also for an error. Text from outside loses its control characters
 // here, so that no recipe, log or server can move the cursor or change the title of a terminal.
 import { fstatSync, writeSync } from 'node:fs'
+import { AbnError } from '../format/errors.ts'
 
 export type Paint = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
 
@@ -33,7 +34,9 @@ export function outputOf({ isJson, env }: { isJson: boolean; env: NodeJS.Process
   const plain = env.NO_COLOR !== undefined && env.NO_COLOR !== ''
   const isLive = isTerminal(2) && env.TERM !== 'dumb' && env.CI === undefined
   const colours = !plain && env.TERM !== 'dumb' && isTerminal(1) && isTerminal(2)
-  let shown = 0
+  /** The live area as it should be, and how wide the lines are that it has on the terminal now. */
+  let area: readonly string[] = []
+  let shown: readonly number[] = []
 
   const paint = (name: Paint, text: string) => `${marks[Object.keys(colourCodes).indexOf(name)]}${text}${reset}`
   const render = (text: string) =>
@@ -41,33 +44,53 @@ export function outputOf({ isJson, env }: { isJson: boolean; env: NodeJS.Process
       if (!colours) return ''
       return mark === reset ? '\x1b[0m' : `\x1b[${Object.values(colourCodes)[marks.indexOf(mark)]}m`
     })
-  const erase = () => {
-    const bytes = shown > 0 ? `\x1b[${shown}F\x1b[J` : ''
-    shown = 0
-    return bytes
+  // To the first line of the live area. A terminal that became narrower has wrapped its lines.
+  const rewind = () => {
+    const columns = process.stderr.columns || 80
+    const rows = shown.reduce((sum, width) => sum + Math.max(1, Math.ceil(width / columns)), 0)
+    shown = []
+    return rows > 0 ? `\x1b[${rows}F` : ''
   }
-  const note = (text: string) => write(2, `${erase()}${render(text)}\n`)
+  const erase = () => (shown.length > 0 ? `${rewind()}\x1b[J` : '')
+  // Lines are written over the old ones and all at once (mode 2026), so that nothing flickers, and never wrap (mode 7).
+  const redraw = (before: string) => {
+    const { columns = 80, rows = 24 } = process.stderr
+    const lines = area.slice(0, Math.max(1, rows - 1)).map((line) => clip(oneLine(line), columns - 1))
+    const start = before === '' ? rewind() : erase()
+    shown = lines.map(widthOf)
+    const text = lines.map((line) => `${render(line + reset)}\x1b[K\n`).join('')
+    write(2, `\x1b[?2026h${start}${before}\x1b[?7l${text}\x1b[?7h\x1b[J\x1b[?2026l`)
+  }
+  const note = (text: string) => (area.length > 0 ? redraw(`${render(text)}\n`) : write(2, `${render(text)}\n`))
   return {
     isJson,
     isLive,
     paint,
     note,
-    line: (text = '') => isJson || write(1, `${render(text)}\n`),
+    line: (text = '') => {
+      if (isJson) return
+      if (shown.length > 0) write(2, erase())
+      write(1, `${render(text)}\n`)
+    },
     document: (value) => isJson && write(1, `${JSON.stringify(value, undefined, 2)}\n`),
     raw: (bytes) => write(1, bytes),
     live: (lines) => {
       if (!isLive) return
-      const width = Math.max(20, process.stderr.columns || 80)
-      const text = lines.map((line) => `${render(clip(line, width - 1) + reset)}\n`).join('')
-      write(2, erase() + text)
-      shown = lines.length
+      area = lines
+      if (area.length > 0) redraw('')
+      else if (shown.length > 0) write(2, erase())
     },
     failure: (error) => {
       const { code, message, causes, hint } = describe(error)
       note(`${paint('red', `error[${code}]`)}: ${message}`)
       for (const cause of causes) note(`  cause: ${cause}`)
       if (hint) note(`hint: ${hint}`)
-      if (isJson) write(1, `${JSON.stringify({ error: { code, message, causes, hint } }, undefined, 2)}\n`)
+      if (!isJson || code === 'ABN_STDOUT') return
+      try {
+        write(1, `${JSON.stringify({ error: { code, message, causes, hint } }, undefined, 2)}\n`)
+      } catch {
+        // Standard error has told it.
+      }
     },
   }
 }
@@ -123,8 +146,38 @@ function describe(error: unknown): Description {
 
 const bugHint = 'this is a mistake in abnpkg; run it again with ABNPKG_DEBUG=1 and report what it prints'
 
-function clip(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, width - 1)}…`
+/** At most so many columns, with … where something is left out. */
+export function clip(text: string, columns: number): string {
+  if (widthOf(text) <= columns) return text
+  let width = 1
+  let end = 0
+  for (const character of text) {
+    width += columnsOf(character)
+    if (width > columns) break
+    end += character.length
+  }
+  return `${text.slice(0, end)}…`
+}
+
+export function widthOf(text: string): number {
+  let width = 0
+  for (const character of text) width += columnsOf(character)
+  return width
+}
+
+/** None for the marks of `paint` and what combines with the letter before, two for wide letters and emoji (Unicode UAX 11). */
+function columnsOf(character: string): number {
+  if (character >= ' ' && character <= '~') return 1
+  if (/[\uf8f0-\uf8f4\uf8ff\p{M}]/u.test(character)) return 0
+  return wide.test(character) ? 2 : 1
+}
+
+const wide =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}\p{Emoji_Presentation}]/u
+
+/** What can stand in one line of the live area. */
+function oneLine(text: string): string {
+  return printable(text.replace(/[\t\n]+/g, ' '))
 }
 
 // A descriptor that is a terminal is a character device other than the null device; node:tty would tell more
@@ -147,10 +200,16 @@ function write(descriptor: number, data: string | Uint8Array): void {
       left = left.subarray(writeSync(descriptor, left))
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : undefined
-      // The reader went away (`abnpkg search | head`): nobody is left to print to.
-      if (code === 'EPIPE') process.exit(descriptor === 1 ? 0 : 1)
+      // The reader went away (`abnpkg search | head`): nobody is left to print to. The status is that of a program which the
+      // signal ends; Node ignores the signal.
+      if (code === 'EPIPE') process.exit(141)
       if (code !== 'EAGAIN' && descriptor === 2) return
-      if (code !== 'EAGAIN') throw error
+      if (code !== 'EAGAIN') {
+        throw new AbnError('ABN_STDOUT', `standard output cannot be written: ${String(code)}`, {
+          hint: code === 'ENOSPC' ? 'make room where it goes to' : 'look where it goes to',
+          cause: error,
+        })
+      }
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
     }
   }

@@ -5,22 +5,17 @@ import { numberOption } from '../args.ts'
 import type { Command } from '../commands.ts'
 import { someNames } from '../names.ts'
 import { countText } from '../output.ts'
+import { nameOf } from '../plan-text.ts'
 import { startProgress } from '../progress.ts'
 import { evaluationFor, storeFor, storeToLookAt } from '../session.ts'
-import {
-  carryOut,
-  nameOf,
-  planFor,
-  printPlan,
-  realiseOptions,
-  requireWorkOptions,
-  type Work,
-  workOptions,
-} from '../work.ts'
+import { carryOut, planFor, printPlan, realiseOptions, requireWorkOptions, type Work, workOptions } from '../work.ts'
 
 export const build: Command = {
   usage: 'NAME[@VERSION]...',
-  details: 'Builds packages, with all that they need and the store does not have, and prints where they are.',
+  details: [
+    'Makes packages, with all that they need and the store does not have, and prints where they are. What your policy accepts',
+    'is fetched; --source-only builds all of it.',
+  ].join('\n'),
   options: {
     ...workOptions,
     check: { type: 'boolean', help: 'build again what is in the store, and compare every bit' },
@@ -33,13 +28,13 @@ export const build: Command = {
     const rounds = numberOption(args, 'rounds', { least: 2 }) ?? (args.options.check === true ? 2 : 1)
     const dryRun = args.options['dry-run'] === true
     const store = dryRun ? storeToLookAt(args) : storeFor(args)
-    const evaluation = await evaluationFor(args)
+    const evaluation = await evaluationFor(args, surroundings.signal)
     const packages: EvaluatedPackage[] = []
     for (const name of names) packages.push(await findPackage(evaluation, name))
     const work = { args, store, evaluation, surroundings }
     const plan = await planFor(packages, work)
     if (dryRun) {
-      printPlan(plan, output)
+      await printPlan(plan, output)
       return 0
     }
     using _ = await store.lock('shared', { signal: surroundings.signal })
@@ -50,7 +45,7 @@ export const build: Command = {
       name: one.derivation.name,
       version: one.derivation.version,
       recipeHash: one.recipeHash,
-      built: plan.steps.some((step) => step.package === one),
+      built: plan.steps.some((step) => step.kind === 'build' && step.package === one),
       rounds,
       outputs: [...outputs].map(([name, path]) => ({
         output: name,

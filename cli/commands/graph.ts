@@ -21,12 +21,12 @@ export const graph: Command = {
     format: { type: 'string', value: 'FORMAT', help: 'text, dot (for Graphviz) or json' },
     'from-seed': { type: 'boolean', help: 'list every byte that is trusted' },
   },
-  async run(args, { output }) {
+  async run(args, { output, signal }) {
     const format = output.isJson ? 'json' : (textOption(args, 'format') ?? 'text')
     if (!['text', 'dot', 'json'].includes(format)) {
       throw new AbnError('ABN_USAGE', `option --format: expected text, dot or json, got '${format}'`)
     }
-    const evaluation = await evaluationFor(args)
+    const evaluation = await evaluationFor(args, signal)
     const tops: EvaluatedPackage[] = []
     for (const name of someNames(args, 'graph')) tops.push(await findPackage(evaluation, name))
     const print = (value: object) =>

@@ -18,22 +18,27 @@ export const hash: Command = {
     'What has a slash or begins with a dot is a path; anything else is a package, or if there is none, a path.',
   ].join('\n'),
   options: {},
-  async run(args, { output }) {
+  async run(args, { output, signal }) {
     const [text] = args.names
     if (text === undefined || args.names.length > 1) {
-      throw new AbnError('ABN_USAGE', `hash: expected one path or package, got ${args.names.length}`)
+      throw new AbnError('ABN_USAGE', `hash: expected one path or package, got ${args.names.length}`, {
+        hint: "see 'abnpkg hash --help'",
+      })
     }
-    const hashed = /\/|^\./.test(text) ? await hashPath(text, args) : await hashName(text, args)
+    const hashed = /\/|^\./.test(text) ? await hashPath(text, args) : await hashName(text, { args, signal })
     output.line(hashed.hash)
     output.document(hashed)
     return 0
   },
 }
 
-async function hashName(text: string, args: Arguments): Promise<Hashed> {
+async function hashName(
+  text: string,
+  { args, signal }: { readonly args: Arguments; readonly signal: AbortSignal },
+): Promise<Hashed> {
   const { findEntry } = await import('../../builder/evaluate/find.ts')
   try {
-    const { recipeHash, name, version } = await findEntry(await evaluationFor(args), text)
+    const { recipeHash, name, version } = await findEntry(await evaluationFor(args, signal), text)
     return { kind: 'recipe', hash: recipeHash, of: `${name}@${version}` }
   } catch (error) {
     if (existsSync(text)) return hashPath(text, args)
@@ -43,7 +48,10 @@ async function hashName(text: string, args: Arguments): Promise<Hashed> {
 
 async function hashPath(text: string, args: Arguments): Promise<Hashed> {
   const stat = statSync(text, { throwIfNoEntry: false })
-  if (stat === undefined) throw new AbnError('ABN_USAGE', `hash: there is no ${text}`)
+  if (stat === undefined)
+    throw new AbnError('ABN_USAGE', `hash: there is no ${text}`, {
+      hint: "'abnpkg search' lists the packages",
+    })
   if (!stat.isDirectory()) return { kind: 'file', hash: sha256Of(readFileSync(text)), of: text }
   const { outputDigestOfDirectory, sourceTreeItem } = await import('../../store/output-digest.ts')
   const directory = realpathSync(text)

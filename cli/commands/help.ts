@@ -9,7 +9,8 @@ export const help: Command = {
   usage: '[COMMAND]',
   options: {},
   async run({ names }, { output }) {
-    const [name] = names
+    const [name, another] = names
+    if (another !== undefined) throw new AbnError('ABN_USAGE', `help: expected one command, got ${names.length}`)
     if (name === undefined) {
       generalHelp(commands, output)
       return 0
@@ -17,11 +18,9 @@ export const help: Command = {
     const entry = commands[name]
     if (entry === undefined) {
       const guess = nearest(name, Object.keys(commands))
-      throw new AbnError(
-        'ABN_COMMAND_UNKNOWN',
-        `unknown command '${name}'`,
-        guess ? { hint: `did you mean '${guess}'?` } : {},
-      )
+      throw new AbnError('ABN_COMMAND_UNKNOWN', `unknown command '${name}'`, {
+        hint: guess ? `did you mean '${guess}'?` : "see 'abnpkg help'",
+      })
     }
     helpOf(name, entry.summary, await entry.load(), output)
     return 0

@@ -15,7 +15,7 @@ import { carryOut, planFor, printPlan, requireWorkOptions, workOptions } from '.
 
 export const install: Command = {
   usage: 'NAME[@VERSION]...',
-  details: 'Builds what is not in the store yet and adds the packages to your profile, all of them or none.',
+  details: 'Fetches or builds what is not in the store yet and adds the packages to your profile, all of them or none.',
   options: workOptions,
   async run(args, surroundings) {
     const { output } = surroundings
@@ -23,7 +23,7 @@ export const install: Command = {
     requireWorkOptions(args)
     const dryRun = args.options['dry-run'] === true
     const store = dryRun ? storeToLookAt(args) : storeFor(args)
-    const evaluation = await evaluationFor(args)
+    const evaluation = await evaluationFor(args, surroundings.signal)
     const wanted: ProfilePackage[] = []
     const entries: PackageEntry[] = []
     for (const name of names) {
@@ -40,7 +40,7 @@ export const install: Command = {
         work,
       )
       if (dryRun) {
-        printPlan(plan, output)
+        await printPlan(plan, output)
         return 0
       }
       // Held until the profile refers to what was built, so that no garbage collection comes between.

@@ -1,6 +1,7 @@
 // abnpkg list
 import { defaultProfile, readProfile } from '../../store/profiles.ts'
 import type { Command } from '../commands.ts'
+import { noNames } from '../names.ts'
 import { existingStore } from '../session.ts'
 
 export const list: Command = {
@@ -8,6 +9,7 @@ export const list: Command = {
   details: 'Lists the packages of your profile, with what you asked for where that says more than the version.',
   options: {},
   async run(args, { output }) {
+    noNames(args, 'list')
     const store = existingStore(args)
     const generation = store && readProfile(store, defaultProfile)
     const packages = generation?.manifest.packages ?? []

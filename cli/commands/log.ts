@@ -12,9 +12,9 @@ export const log: Command = {
   usage: 'NAME',
   details: 'Prints what the last build of a package said on this machine, also of one that failed.',
   options: {},
-  async run(args, { output }) {
+  async run(args, { output, signal }) {
     const spec = oneName(args, 'log')
-    const { name, version, outputs } = await findEntry(await evaluationFor(args), spec)
+    const { name, version, outputs } = await findEntry(await evaluationFor(args, signal), spec)
     const { log: directory } = layoutOf(rootOf(args))
     const path = outputs.out && `${directory}/${storeItemOf(outputs.out)}.log.zst`
     if (path === undefined || !existsSync(path)) {

@@ -10,9 +10,9 @@ export const path: Command = {
   usage: 'NAME',
   details: 'Prints the directory of a package that is in the store, as this machine sees it.',
   options: { output: { type: 'string', value: 'OUTPUT', help: "which output, 'out' unless told" } },
-  async run(args, { output }) {
+  async run(args, { output, signal }) {
     const spec = oneName(args, 'path')
-    const entry = await findEntry(await evaluationFor(args), spec)
+    const entry = await findEntry(await evaluationFor(args, signal), spec)
     const wanted = textOption(args, 'output') ?? 'out'
     const storePath = entry.outputs[wanted]
     if (storePath === undefined) {

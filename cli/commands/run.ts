@@ -5,24 +5,36 @@ import { AbnError } from '../../format/errors.ts'
 import { textOption } from '../args.ts'
 import type { Command } from '../commands.ts'
 import { oneName } from '../names.ts'
-import { evaluationFor, storeFor } from '../session.ts'
-import { carryOut, planFor, requireWorkOptions, workOptions } from '../work.ts'
+import { evaluationFor, storeFor, storeToLookAt } from '../session.ts'
+import { carryOut, planFor, printPlan, requireWorkOptions, workOptions } from '../work.ts'
 
 export const run: Command = {
   usage: 'NAME [-- ARGUMENTS...]',
   details: [
     'Runs the program of a package, which is built if need be and not installed: the one that is called like the package, or',
-    "its only one. The exit status is the program's.",
+    "its only one. The exit status and standard output are the program's, so that --json goes with --dry-run only.",
   ].join('\n'),
+  takesRest: true,
   options: { program: { type: 'string', value: 'NAME', help: 'which of its programs' }, ...workOptions },
   async run(args, surroundings) {
     const spec = oneName(args, 'run', 'what comes after -- goes to the program: abnpkg run NAME -- ARGUMENTS')
     requireWorkOptions(args)
-    const store = storeFor(args)
-    const evaluation = await evaluationFor(args)
+    const dryRun = args.options['dry-run'] === true
+    if (surroundings.output.isJson && !dryRun) {
+      throw new AbnError('ABN_USAGE', "run: --json is not possible, because standard output is the program's", {
+        hint: 'leave it out; with --dry-run it prints the plan',
+      })
+    }
+    const store = dryRun ? storeToLookAt(args) : storeFor(args)
+    const evaluation = await evaluationFor(args, surroundings.signal)
     const entry = await findEntry(evaluation, spec)
     const { out } = entry.outputs
     if (out === undefined) throw new TypeError(`${entry.name} has no output 'out'`)
+    if (dryRun) {
+      const plan = await planFor([evaluation.load(entry)], { args, store, evaluation, surroundings })
+      await printPlan(plan, surroundings.output)
+      return 0
+    }
     if (!store.has(out)) {
       const work = { args, store, evaluation, surroundings }
       await carryOut(await planFor([evaluation.load(entry)], work), work)

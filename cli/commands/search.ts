@@ -8,9 +8,9 @@ export const search: Command = {
   usage: '[WORD...]',
   details: 'Lists the packages whose name or summary has every word; all of them without a word.',
   options: { all: { type: 'boolean', help: 'also the steps of the bootstrap, which nobody would install' } },
-  async run(args, { output }) {
+  async run(args, { output, signal }) {
     const words = args.names.map((word) => word.toLowerCase())
-    const entries = (await evaluationFor(args)).entries().filter((entry) => args.options.all || !entry.hidden)
+    const entries = (await evaluationFor(args, signal)).entries().filter((entry) => args.options.all || !entry.hidden)
     const found = rank(newest(entries), words)
     const width = Math.max(0, ...found.map(({ name }) => name.length))
     const versions = Math.max(0, ...found.map(({ version }) => version.length))

@@ -15,8 +15,8 @@ import { evaluationFor, existingStore } from '../session.ts'
 export const show: Command = {
   usage: 'NAME',
   options: {},
-  async run(args, { output }) {
-    const evaluation = await evaluationFor(args)
+  async run(args, { output, signal }) {
+    const evaluation = await evaluationFor(args, signal)
     const found = await findPackage(evaluation, oneName(args, 'show'))
     const { derivation, recipeHash, metadata } = found
     const { name, version, inputs } = derivation
@@ -42,11 +42,7 @@ export const show: Command = {
     field('installed', installed ? `yes, as ${installed.requested}` : 'no')
     for (const { path, state } of outputs) field('store', `${path}${state === undefined ? ' (not built here)' : ''}`)
     for (const { state } of outputs.slice(0, 1)) {
-      if (state)
-        field(
-          'built',
-          `${new Date(state.at * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC in ${state.seconds < 1 ? 'under 1 s' : timeText(state.seconds)}, ${sizeText(state.bytes)}`,
-        )
+      if (state) field(state.kind === 'built' ? 'built' : 'fetched', `${howItCame(state)}, ${sizeText(state.bytes)}`)
     }
     field('recipe', metadata.module)
     field('hash', recipeHash)
@@ -67,6 +63,15 @@ export const show: Command = {
   },
 }
 
+type State = NonNullable<ReturnType<typeof stateOf>>
+
+/** `2026-11-22 03:46 UTC in 12 s` */
+function howItCame({ at, seconds, from }: State): string {
+  const when = `${new Date(at * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+  if (seconds === undefined) return `${when} from ${from}; abnpkg why tells on whose word`
+  return `${when} in ${seconds < 1 ? 'under 1 s' : timeText(seconds)}`
+}
+
 function outputsOf({ derivation, recipeHash }: EvaluatedPackage, store: Store | undefined) {
   return derivation.outputs.map((output) => {
     const path = storePathOf(recipeHash, derivation.name, derivation.version, output)
@@ -77,7 +82,9 @@ function outputsOf({ derivation, recipeHash }: EvaluatedPackage, store: Store | 
 function stateOf(path: StorePath, store: Store | undefined) {
   if (!store?.has(path)) return undefined
   const { outputDigest, bytes, references, origin } = store.readItem(path)
-  return { outputDigest, bytes, references, kind: origin.kind, at: origin.at, seconds: origin.seconds }
+  const seconds = origin.kind === 'built' ? origin.seconds : undefined
+  const from = origin.kind === 'substituted' ? origin.from : undefined
+  return { outputDigest, bytes, references, kind: origin.kind, at: origin.at, seconds, from }
 }
 
 function sourcesOf({ derivation, metadata }: EvaluatedPackage) {

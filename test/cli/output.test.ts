@@ -1,8 +1,12 @@
 import { spawnSync } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import fc from 'fast-check'
 import { countText, printable, sizeText, timeText } from '../../cli/output.ts'
+import { nothingToDo } from '../../cli/quick.ts'
+import { makeHome } from '../_support/channel.ts'
 
 const launcher = join(import.meta.dirname, '../../abnpkg')
 
@@ -37,7 +41,36 @@ test('with --json an error is one document on standard output and a message on s
 })
 
 test('a reader that goes away ends the command quietly', (t) => {
-  const { stderr, stdout } = spawnSync('sh', ['-c', `"${launcher}" help | head -n 1`], { encoding: 'utf8' })
+  const script = `{ "${launcher}" help; echo $? >&2; } | sh -c 'read line && echo "$line" && exec <&-'`
+  const { stderr, stdout } = spawnSync('sh', ['-c', script], { encoding: 'utf8' })
   t.is(stdout, 'usage: abnpkg COMMAND [options] [NAME...]\n')
-  t.is(stderr, '')
+  t.regex(stderr, /^(0|141)\n$/) // 0 if it had printed everything before
+  const gone = spawnSync('sh', ['-c', `{ sleep 1; "${launcher}" help; echo $? >&2; } | true`], { encoding: 'utf8' })
+  t.is(gone.stderr, '141\n')
+})
+
+test('standard output that cannot be written is an error of its own', async (t) => {
+  using home = makeHome()
+  // Files that were changed less than two seconds ago are never taken for unchanged.
+  await setTimeout(2100)
+  const install = () => spawnSync(launcher, ['install', 'greet'], { env: home.env, encoding: 'utf8' })
+  t.is(install().status, 0)
+  t.is(install().stdout, 'greet 1.1.0 is installed already\n')
+  t.truthy(nothingToDo(['install', 'greet'], home.env), 'from now on the short way')
+  const full = openSync('/dev/full', 'w')
+  for (const line of ['help', 'list', 'list --json', 'lisd --json', 'install greet']) {
+    const { status, stderr } = spawnSync(launcher, line.split(' '), {
+      env: home.env,
+      encoding: 'utf8',
+      stdio: ['ignore', full, 'pipe'],
+    })
+    const isUnknown = line.startsWith('lisd')
+    t.is(status, isUnknown ? 2 : 1, line)
+    const said = isUnknown
+      ? /^error\[ABN_COMMAND_UNKNOWN\]/
+      : /^error\[ABN_STDOUT\]: standard output cannot be written: ENOSPC$/m
+    t.regex(stderr, said, line)
+    t.notRegex(stderr, /\n\s+at /, line)
+  }
+  closeSync(full)
 })

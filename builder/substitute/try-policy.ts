@@ -1,0 +1,39 @@
+/**
+ * What another policy would say of what was fetched, offline, from the evidence that was kept with the decisions. Of operators whom the
+ * policy of that time did not name nothing was kept: they are silent here.
+ */
+import { readdirSync } from 'node:fs'
+import type { Sha256 } from '../../format/hash.ts'
+import { parseStorePath, type StorePath } from '../../format/store-path.ts'
+import type { Store } from '../../store/store.ts'
+import { type VerificationMemory, verifyEvidence } from '../../trust/evidence.ts'
+import type { Decision } from '../../trust/policy/decision.ts'
+import { evaluate } from '../../trust/policy/evaluate.ts'
+import type { Policy } from '../../trust/policy/policy.ts'
+import { type DecisionRecord, readDecisionRecord } from './decision-records.ts'
+
+export type Tried = { readonly path: StorePath; readonly accepted: boolean; readonly decision: Decision }
+
+/** Every substituted item of the store, sorted by path. Throws ABN_DECISION_MISSING or ABN_DECISION_INVALID. */
+export function acceptedUnder(store: Store, policy: Policy, now: number): readonly Tried[] {
+  const records = new Map<Sha256, DecisionRecord>()
+  const memory: VerificationMemory = new Map()
+  return itemsOf(store).flatMap((path): Tried[] => {
+    const { origin, outputDigest } = store.readItem(path)
+    if (origin.kind !== 'substituted') return []
+    const record = records.get(origin.decision) ?? readDecisionRecord(store, origin.decision)
+    records.set(origin.decision, record)
+    const before = record.decisions.find(({ request }) => request.path === path && request.depth === null)
+    if (before === undefined) return []
+    const decision = evaluate(before.request, verifyEvidence(record.evidence, policy, { memory }), policy, now)
+    const { outcome } = decision
+    return [{ path, accepted: outcome.kind === 'accepted' && outcome.digest === outputDigest, decision }]
+  })
+}
+
+function itemsOf({ layout }: Store): readonly StorePath[] {
+  return readdirSync(layout.items)
+    .filter((name) => name.endsWith('.json') && !name.startsWith('.'))
+    .map((name) => parseStorePath(`/abn/store/${name.slice(0, -'.json'.length)}`))
+    .sort()
+}

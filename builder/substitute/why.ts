@@ -1,0 +1,59 @@
+/**
+ * Why an output is in the store as it is: from the item's record, the decision that was kept (replayed, never only read) and the
+ * divergences that were seen. Works offline.
+ */
+import type { StorePath } from '../../format/store-path.ts'
+import type { Item } from '../../store/item.ts'
+import type { Store } from '../../store/store.ts'
+import type { Decision } from '../../trust/policy/decision.ts'
+import { encodeTime } from '../../trust/time.ts'
+import { type BuiltNote, readBuiltNote, readDecisionRecord, replayRecord } from './decision-records.ts'
+import { type Divergence, readDivergence } from './divergences.ts'
+
+export type Why = {
+  readonly item: Item
+  /** Replayed; undefined when nothing was decided. */
+  readonly decision: Decision | undefined
+  /** Of what was built although there is a policy. */
+  readonly note: BuiltNote | undefined
+  readonly divergence: Divergence | undefined
+}
+
+/** Throws ABN_ITEM_MISSING, ABN_DECISION_MISSING, ABN_DECISION_INVALID or ABN_DECISION_DIFFERS. */
+export function whyOf(store: Store, path: StorePath): Why {
+  const item = store.readItem(path)
+  const divergence = readDivergence(store, path)
+  const { origin } = item
+  if (origin.kind === 'substituted') {
+    const decision = replayRecord(readDecisionRecord(store, origin.decision), path)
+    return { item, decision, note: undefined, divergence }
+  }
+  const note = readBuiltNote(store, path)
+  const decision = note?.record ? replayRecord(readDecisionRecord(store, note.record), path) : undefined
+  return { item, decision, note, divergence }
+}
+
+/**
+ * The decision as a SLSA Verification Summary (https://slsa.dev/spec/v1.0/verification_summary) in an in-toto Statement. Nobody
+ * has signed it: whoever passes it on signs it. Undefined when nothing was decided.
+ */
+export function verificationSummaryOf({ item, decision }: Why) {
+  if (decision === undefined) return undefined
+  const { outcome } = decision
+  const isPassed = outcome.kind === 'accepted' && item.origin.kind === 'substituted'
+  return {
+    _type: 'https://in-toto.io/Statement/v1',
+    subject: [{ name: item.path, digest: { sha256: item.outputDigest } }],
+    predicateType: 'https://slsa.dev/verification_summary/v1',
+    predicate: {
+      verifier: { id: 'abnpkg:client' },
+      timeVerified: encodeTime(decision.now),
+      resourceUri: item.path,
+      policy: { uri: 'abnpkg:policy', digest: { sha256: decision.policy } },
+      inputAttestations: decision.evidence.map((sha256) => ({ digest: { sha256 } })),
+      verificationResult: isPassed ? 'PASSED' : 'FAILED',
+      verifiedLevels: outcome.kind === 'accepted' ? [`ABNPKG_OPERATORS_${outcome.operators.length}`] : [],
+      slsaVersion: '1.0',
+    },
+  }
+}

@@ -1,0 +1,87 @@
+// abnpkg why NAME
+import { findEntry } from '../../builder/evaluate/find.ts'
+import type { Why } from '../../builder/substitute/why.ts'
+import { AbnError } from '../../format/errors.ts'
+import type { Command } from '../commands.ts'
+import { oneName } from '../names.ts'
+import type { Output } from '../output.ts'
+import { evaluationFor, storeToLookAt } from '../session.ts'
+
+export const why: Command = {
+  usage: 'NAME',
+  details: [
+    'Tells how a package came into the store: built or fetched, by which rule of the policy, who agreed, who contradicted and who said',
+    'nothing. The decision that was kept is made again from its evidence, offline; one that comes out differently is an error.',
+  ].join('\n'),
+  options: {
+    vsa: { type: 'boolean', help: 'print the decisions as SLSA verification summaries (unsigned in-toto statements)' },
+  },
+  async run(args, { output, signal }) {
+    const spec = oneName(args, 'why')
+    const { name, version, outputs } = await findEntry(await evaluationFor(args, signal), spec)
+    const store = storeToLookAt(args)
+    const there = Object.values(outputs).filter((path) => store.has(path))
+    if (there.length === 0) {
+      throw new AbnError('ABN_ITEM_MISSING', `${name} ${version} is not in the store`, {
+        hint: `abnpkg policy explain ${spec} tells what would be decided`,
+      })
+    }
+    const { verificationSummaryOf, whyOf } = await import('../../builder/substitute/why.ts')
+    const found = there.map((path) => whyOf(store, path))
+    if (args.options.vsa === true) {
+      const summaries = found.flatMap((one) => verificationSummaryOf(one) ?? [])
+      if (summaries.length === 0) {
+        throw new AbnError(
+          'ABN_DECISION_MISSING',
+          `nothing was decided about ${name} ${version}: it was built without asking`,
+        )
+      }
+      for (const summary of summaries) output.line(JSON.stringify(summary))
+      output.document(summaries)
+      return 0
+    }
+    for (const one of found) await explain(one, output)
+    const { jsonOfDecision } = await import('../../trust/policy/decision-schema.ts')
+    output.document(
+      found.map(({ item, decision, note, divergence }) => ({
+        path: item.path,
+        outputDigest: item.outputDigest,
+        origin: item.origin,
+        because: note?.because ?? null,
+        decision: decision ? jsonOfDecision(decision) : null,
+        divergence: divergence ?? null,
+      })),
+    )
+    return 0
+  },
+}
+
+const BECAUSE = {
+  refused: 'the policy did not accept what others attest',
+  missed: 'no cache had what the policy accepted',
+  references: 'the statements name references that it cannot have',
+  'not-asked': 'nobody was asked',
+  'source-only': 'it was wanted from source',
+}
+
+async function explain({ item, decision, note, divergence }: Why, output: Output): Promise<void> {
+  const { origin } = item
+  const at = new Date(origin.at * 1000).toISOString().slice(0, 19).replace('T', ' ')
+  output.line(output.paint('bold', item.path))
+  output.line(`  output digest ${item.outputDigest}`)
+  if (origin.kind === 'substituted') output.line(`  fetched on ${at} UTC from ${origin.from}`)
+  else
+    output.line(
+      `  built here on ${at} UTC in ${origin.seconds} s${note ? `: ${BECAUSE[note.because]}` : '; no cache was asked'}`,
+    )
+  if (decision) {
+    const { linesOfDecision } = await import('../../trust/policy/explain.ts')
+    for (const line of linesOfDecision(decision)) output.line(`  ${line}`)
+  }
+  if (divergence) {
+    output.line(
+      `  ${output.paint('red', 'DIVERGENCE')}: built here is ${divergence.built ?? 'nothing'}, but attested is`,
+    )
+    for (const { digest, operators } of divergence.sides) output.line(`    ${digest} by ${operators.join(', ')}`)
+  }
+}
