@@ -3,9 +3,18 @@
  * docs/running-a-cache.md has the table of fields.
  */
 import { readFileSync } from 'node:fs'
-import type { JsonObject, JsonValue } from '../format/canonical-json.ts'
+import type { JsonValue } from '../format/canonical-json.ts'
 import { AbnError } from '../format/errors.ts'
-import { below, booleanOf, countOf, isObject, listOf, type Place, requireThat, textOf } from '../format/fields.ts'
+import {
+  below,
+  booleanOf,
+  countOf,
+  listOf,
+  optionalFieldsOf,
+  type Place,
+  requireThat,
+  textOf,
+} from '../format/fields.ts'
 import { type PublicKey, parsePublicKey } from '../trust/key.ts'
 import { defaultLimits, type Limits } from './limits.ts'
 
@@ -144,20 +153,6 @@ function originOf(value: JsonValue, place: Place): string {
   const whole = url !== undefined && /^https?:$/.test(url.protocol) && `${url.origin}/` === url.href
   requireThat(whole, place, 'expected http(s)://HOST[:PORT] without a path')
   return url.origin
-}
-
-function optionalFieldsOf<K extends string>(
-  value: JsonValue,
-  place: Place,
-  names: readonly K[],
-): Partial<Record<K, JsonValue>> {
-  requireThat(isObject(value), place, 'expected an object')
-  const object: JsonObject = value
-  const unknown = Object.keys(object).find((key) => !names.some((name) => name === key))
-  requireThat(unknown === undefined, place, `unknown field ${JSON.stringify(unknown)}`)
-  const result: Partial<Record<K, JsonValue>> = {}
-  for (const name of names) if (Object.hasOwn(object, name)) result[name] = object[name]
-  return result
 }
 
 function jsonOf(text: string): JsonValue {

@@ -26,6 +26,20 @@ export function fieldsOf<K extends string>(value: JsonValue, place: Place, names
   return value as Record<K, JsonValue>
 }
 
+/** The same for a configuration, in which a member may be missing. */
+export function optionalFieldsOf<K extends string>(
+  value: JsonValue,
+  place: Place,
+  names: readonly K[],
+): Partial<Record<K, JsonValue>> {
+  requireThat(isObject(value), place, `expected an object, got ${kindOf(value)}`)
+  return fieldsOf(
+    value,
+    place,
+    names.filter((name) => Object.hasOwn(value, name)),
+  )
+}
+
 export function textOf(value: JsonValue, place: Place): string {
   requireThat(typeof value === 'string', place, `expected a text, got ${kindOf(value)}`)
   requireThat(!value.includes('\0'), place, 'holds a NUL character')

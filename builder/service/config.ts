@@ -2,7 +2,7 @@
  * The configuration of a builder: a JSON file. Unknown fields are refused. docs/running-a-builder.md has the table of fields.
  */
 import { readFileSync } from 'node:fs'
-import type { JsonObject, JsonValue } from '../../format/canonical-json.ts'
+import type { JsonValue } from '../../format/canonical-json.ts'
 import { AbnError } from '../../format/errors.ts'
 import {
   below,
@@ -11,6 +11,7 @@ import {
   fieldsOf,
   isObject,
   listOf,
+  optionalFieldsOf,
   type Place,
   requireThat,
   textOf,
@@ -164,20 +165,6 @@ function refusing<T>(place: Place, parse: () => T): T {
   } catch (error) {
     throw error instanceof AbnError ? place.fail(`${place.path}: ${error.message}`) : error
   }
-}
-
-function optionalFieldsOf<K extends string>(
-  value: JsonValue,
-  place: Place,
-  names: readonly K[],
-): Partial<Record<K, JsonValue>> {
-  requireThat(isObject(value), place, 'expected an object')
-  const object: JsonObject = value
-  const unknown = Object.keys(object).find((key) => !names.some((name) => name === key))
-  requireThat(unknown === undefined, place, `unknown field ${JSON.stringify(unknown)}`)
-  const result: Partial<Record<K, JsonValue>> = {}
-  for (const name of names) if (Object.hasOwn(object, name)) result[name] = object[name]
-  return result
 }
 
 function jsonOf(text: string): JsonValue {

@@ -135,11 +135,7 @@ export async function prepareSubstitution(
   async function receiveOne(
     step: PlannedSubstitute,
     one: AcceptedOutput,
-    {
-      pool,
-      workspace,
-      onEvent,
-    }: { pool: Pool; workspace: Workspace; onEvent: ((event: RealiseEvent) => void) | undefined },
+    { pool, workspace, onEvent }: Receiving,
   ): Promise<string | undefined> {
     await places.take()
     try {
@@ -152,11 +148,7 @@ export async function prepareSubstitution(
   async function receiveInPlace(
     step: PlannedSubstitute,
     one: AcceptedOutput,
-    {
-      pool,
-      workspace,
-      onEvent,
-    }: { pool: Pool; workspace: Workspace; onEvent: ((event: RealiseEvent) => void) | undefined },
+    { pool, workspace, onEvent }: Receiving,
   ): Promise<string | undefined> {
     const { path, digest, bytes, references } = one
     const receipt = {
@@ -237,6 +229,12 @@ function directoryFor(workspace: Workspace, { path }: AcceptedOutput): string {
 
 function outputsOf(one: EvaluatedPackage, { decisionsAbout }: Decided) {
   return decisionsAbout(one).map(({ request }) => request.path)
+}
+
+type Receiving = {
+  readonly pool: Pool
+  readonly workspace: Workspace
+  readonly onEvent: ((event: RealiseEvent) => void) | undefined
 }
 
 type Came = { readonly from: string; readonly record: Sha256; readonly at: number }
