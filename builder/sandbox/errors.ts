@@ -32,6 +32,11 @@ export function unshareError({ complaint, exit, cause }: UnshareFailure, host: H
   })
 }
 
+/** Whether init could not be started only because another process had it open for writing (ETXTBSY). */
+export function isBusy(error: unknown): boolean {
+  return error instanceof AbnError && error.code === 'ABN_SANDBOX_SETUP' && error.message.includes('Text file busy')
+}
+
 /** For a record of init's script that failed. */
 export function setupError(record: ScriptRecord, errno: number, host: HostFacts = hostFacts()): AbnError {
   const what = record.slice(0, 3).join(' ').slice(0, 200)

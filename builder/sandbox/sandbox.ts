@@ -10,10 +10,11 @@ import { spawn } from 'node:child_process'
 import { chmodSync, closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import { AbnError } from '../../format/errors.ts'
 import { diskFullHint, withDiskErrors } from '../../store/io-errors.ts'
 import { freeSpace, watchDisk } from './disk.ts'
-import { setupError, unshareError } from './errors.ts'
+import { isBusy, setupError, unshareError } from './errors.ts'
 import { giveToSandbox, sandboxIdentity } from './identity.ts'
 import { compiledProgram, initSources } from './programs.ts'
 import { encodeScript, type ScriptRecord, sandboxScript } from './script.ts'
@@ -49,15 +50,31 @@ export async function runInSandbox(
     for (const { source } of writable) giveToSandbox(source, identity)
     writeFileSync(script, encodeScript(records))
   })
-  const result = await supervise(
-    { spec: { ...spec, writable }, init, script, records, unshareFlags: identity.unshareFlags },
-    { signal, onEvent },
-  )
+  const run = { spec: { ...spec, writable }, init, script, records, unshareFlags: identity.unshareFlags }
+  const result = await whileBusy(() => supervise(run, { signal, onEvent }))
   if (result.kind === 'limit') return result
   // A step that found the disk full may have failed for that reason, or not noticed and left files that end too early.
   const left = await freeSpace(spec.scratch)
   return left.free < left.reserve ? { kind: 'limit', limit: 'free-space', reached: left.free } : result
 }
+
+/**
+ * A program that was only just written cannot be started while a process holds it open for writing, and for a moment each
+ * process that another thread starts does: between fork and exec it has all open files. So this passes.
+ */
+async function whileBusy<T>(start: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await start()
+    } catch (error) {
+      if (!isBusy(error) || tries === BUSY_TRIES) throw error
+      await delay(BUSY_MS * tries)
+    }
+  }
+}
+
+const BUSY_TRIES = 20
+const BUSY_MS = 10
 
 const namespaceFlags = ['--mount', '--net', '--pid', '--ipc', '--uts', '--cgroup', '--fork', '--kill-child=KILL']
 

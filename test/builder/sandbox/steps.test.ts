@@ -1,4 +1,5 @@
 // Steps: their order, what runs beside what, how a failure is reported, and that nothing outlives a sandbox.
+import { closeSync, openSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { defaultLimits } from '../../../builder/sandbox/limits.ts'
@@ -60,6 +61,24 @@ each('a step whose directory is missing is not executed', async (t, user, at) =>
   })
   t.deepEqual(result, { kind: 'failed', step: 0, how: { kind: 'not-executed', errno: 2 } })
 })
+
+each('a program that somebody has open for writing for a moment is waited for', async (t, user, at) => {
+  const first = await tryInSandbox(at, { user, programs: { exit }, steps: [['/build/exit', 'a', '0']] })
+  t.is(first.text, 'a ')
+  const compiled = readdirSync(join(at.directory, 'cache')).map((name) => join(at.directory, 'cache', name))
+  t.is(compiled.length, 1)
+  for (const [index, program] of [...compiled, join(at.build, 'exit')].entries()) {
+    const held = openSync(program, 'r+')
+    setTimeout(() => closeSync(held), 1000)
+    const { text, result } = await again(at, user)
+    t.is(text, 'b ', `${index}: ${JSON.stringify(result)}`)
+  }
+})
+
+/** Without writing the programs anew. */
+function again(at: Place, user: User) {
+  return tryInSandbox(at, { user, programs: {}, steps: [['/build/exit', 'b', '0']] })
+}
 
 /** Ends only when both of its kind run at once. */
 const meet = `

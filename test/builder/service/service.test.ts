@@ -161,6 +161,7 @@ test('what others have attested is built again, and contradicted when it is wron
 
   const config = { work: [{ kind: 'channel' }], caches: [cache.url], operators: [encodePublicKey(mallory.publicKey)] }
   const ran = await runOnce(home, storeOf(home), config, { signer: alice, reproduce: true })
+  t.log(ran.tasks.map(({ error }) => error))
   // Of the whole channel only what somebody attests.
   t.deepEqual(
     ran.tasks.map(({ name, state }) => [name, state]),
