@@ -27,7 +27,10 @@ export const ERRORS = {
   ABN_DERIVATION_INVALID: 'A derivation does not follow docs/formats/derivation.md.',
   ABN_HASH_INVALID: 'A text that should be a SHA-256 hash is not 64 lowercase hexadecimal digits.',
   ABN_JSON_INVALID: 'A document is not canonical JSON (docs/formats/canonical-json.md), or is too large or too deep.',
+  ABN_LOCKFILE_CONFLICT: 'abnpkg.lock holds the marks that git leaves where it could not merge.',
+  ABN_LOCKFILE_INVALID: 'abnpkg.lock does not follow docs/formats/lockfile.md; nothing of it is used.',
   ABN_NAME_INVALID: 'A package name, version or output name has characters or a length that are not allowed.',
+  ABN_PROJECT_INVALID: 'abnpkg.json has a field, name or range that is unknown or not allowed; nothing of it is used.',
   ABN_STORE_PATH_INVALID: 'A text that should be a store path is none.',
 
   // store
@@ -52,17 +55,26 @@ export const ERRORS = {
 
   // trust
   ABN_BUNDLE_INVALID: 'A bundle of evidence does not follow docs/formats/bundle.md.',
+  ABN_CHECKPOINT_INVALID: 'A checkpoint of a log does not follow docs/formats/log.md.',
+  ABN_CHECKPOINT_ORIGIN: 'A checkpoint is that of another log.',
   ABN_DECISION_DIFFERS: 'A stored decision does not follow from its evidence and its policy.',
   ABN_DECISION_INVALID: 'The record of a decision is damaged.',
   ABN_ENVELOPE_INVALID: 'A signed envelope does not follow docs/formats/attestation.md.',
   ABN_KEY_FILE_INVALID: 'The file of a secret key is damaged.',
   ABN_KEY_INVALID: 'A text that should be a public key is none.',
   ABN_KEY_PASSPHRASE: 'The passphrase of a secret key is missing or wrong.',
+  ABN_LOG_ENTRY: 'An entry is too long for a log.',
+  ABN_LOG_PROOF: 'A proof does not show that an entry is in a log, or that a log has only grown.',
+  ABN_LOG_PROOF_FILE: 'A proof file of a log does not follow docs/formats/log.md.',
+  ABN_LOG_TILE: 'A file of a log does not hold what its name says.',
+  ABN_NOTE_INVALID: 'A signed note does not follow docs/formats/log.md.',
+  ABN_NOTE_UNSIGNED: 'A signed note is not signed by the key that should have signed it.',
   ABN_OPERATOR_INVALID: 'The description of an operator does not follow docs/formats/key.md.',
   ABN_POLICY_INVALID: 'A policy does not follow docs/formats/policy.md; nothing is accepted under it.',
   ABN_REVOCATION_INVALID: 'A list of revocations does not follow docs/formats/revocation.md.',
   ABN_SIGNATURE_INVALID: 'A signature is not one by the key that it names.',
   ABN_STATEMENT_INVALID: 'A build statement does not follow docs/formats/statement.md.',
+  ABN_WITNESS_REQUEST: 'A request to a witness does not follow docs/formats/log.md.',
 
   // builder/realise
   ABN_BUILD_DISK: 'A build wrote more to the disk than it may, and was stopped.',
@@ -122,6 +134,19 @@ export const ERRORS = {
   ABN_PUBLISH_REFUSED: 'A cache did not take what was published, or answers as no cache does.',
   ABN_PUBLISH_UNREACHABLE: 'A cache to publish to could not be reached.',
 
+  // cli/project
+  ABN_LOCKFILE_DIFFERS: 'What was built or fetched, or would be, is not what abnpkg.lock says.',
+  ABN_LOCKFILE_MISSING: 'There is no abnpkg.lock, and the command line (or CI) does not let one be made.',
+  ABN_LOCKFILE_OUTDATED:
+    'abnpkg.lock does not fit abnpkg.json any more, and the command line (or CI) does not let it be changed.',
+  ABN_LOCKFILE_RECIPE: 'The recipe that abnpkg.lock names is not among the recipes at hand.',
+  ABN_LOCKFILE_WEAKER: 'What would be fetched satisfied less than what abnpkg.lock says was satisfied when it was made.',
+  ABN_PROJECT_CHANGED: 'abnpkg.json or abnpkg.lock changed while a command was at work on it; neither was written.',
+  ABN_PROJECT_CHANNEL: 'A project takes packages from a channel that the user does not have under that name and address.',
+  ABN_PROJECT_FILE: 'abnpkg.json or abnpkg.lock is not a plain file, is too large, or cannot be read or written.',
+  ABN_PROJECT_MISSING: 'There is no abnpkg.json in this directory or above it.',
+  ABN_PROJECT_PACKAGE: 'The package is not among those of the project.',
+
   // cli (and the launcher)
   ABN_BUG: 'Something that abnpkg itself should have prevented; please report it.',
   ABN_CHECK_DIFFERS: 'Building again gave other bits.',
@@ -131,6 +156,7 @@ export const ERRORS = {
   ABN_LOG_MISSING: 'There is no build log of this package on this machine.',
   ABN_NOT_INSTALLED: 'The package is not installed in the profile.',
   ABN_PROGRAM_UNKNOWN: 'A package has no such program, or more than one to choose from.',
+  ABN_ROOT_UNKNOWN: 'There is no root of that name that was made by a person.',
   ABN_SETUP: 'The dependencies of abnpkg itself could not be installed.',
   ABN_STDOUT: 'Standard output cannot be written, for example because the disk is full.',
   ABN_SYSTEM: 'This machine is not x86-64 Linux.',
