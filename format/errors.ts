@@ -74,6 +74,7 @@ export const ERRORS = {
   ABN_REVOCATION_INVALID: 'A list of revocations does not follow docs/formats/revocation.md.',
   ABN_SIGNATURE_INVALID: 'A signature is not one by the key that it names.',
   ABN_STATEMENT_INVALID: 'A build statement does not follow docs/formats/statement.md.',
+  ABN_WITNESS_REFUSED: 'A witness did not cosign a checkpoint.',
   ABN_WITNESS_REQUEST: 'A request to a witness does not follow docs/formats/log.md.',
 
   // builder/realise
@@ -88,6 +89,12 @@ export const ERRORS = {
   ABN_SMOKE_FAILED: 'A package was built, but one of its smoke tests failed; it was not put into the store.',
   ABN_SOURCE_COLLISION:
     'A file that a recipe adds cannot be put where the recipe says, because of what the sources hold.',
+
+  // builder/environment
+  ABN_CONTAINER_DIRECTORY: 'A directory cannot be shown in a container.',
+  ABN_CONTAINER_SHELL: 'There is no shell for a container among the packages.',
+  ABN_DEVELOP_DIRECTORY: 'A directory does not hold the sources that a recipe is developed with.',
+  ABN_SHELL_MISSING: 'There is no shell on this machine.',
 
   // builder/sandbox
   ABN_SANDBOX_ENDED: 'A sandbox was ended by something outside abnpkg, for example because memory ran out.',
@@ -152,8 +159,11 @@ export const ERRORS = {
   ABN_CHECK_DIFFERS: 'Building again gave other bits.',
   ABN_COMMAND_UNKNOWN: 'There is no such command.',
   ABN_CURRENT_DIRECTORY: 'The current directory was removed.',
+  ABN_GENERATION_CURRENT: 'The current generation of a profile was to be deleted.',
+  ABN_GENERATION_UNKNOWN: 'A profile has no such generation.',
   ABN_INTERRUPTED: 'The command was interrupted; what was complete is kept, nothing else.',
   ABN_LOG_MISSING: 'There is no build log of this package on this machine.',
+  ABN_MANIFEST_FILE: 'The file of a manifest cannot be read, or written without overwriting another.',
   ABN_NOT_INSTALLED: 'The package is not installed in the profile.',
   ABN_PROGRAM_UNKNOWN: 'A package has no such program, or more than one to choose from.',
   ABN_ROOT_UNKNOWN: 'There is no root of that name that was made by a person.',
@@ -183,10 +193,29 @@ export const ERRORS = {
   ABN_UNPACK_LINK: 'A source archive holds a link that leads out of its directory, or writes through one.',
   ABN_UNPACK_NAME: 'A source archive holds a name that is absolute, leads out of its directory or is too long.',
 
+  // builder/channels
+  ABN_CHANNEL_ADDRESS: 'The address or branch of a channel is not one that abnpkg fetches from.',
+  ABN_CHANNEL_COMMIT: 'A commit of a channel was not named in full.',
+  ABN_CHANNEL_DIFFERS: 'A commit of a channel does not hold what was recorded of it.',
+  ABN_CHANNEL_EXISTS: 'There is a channel of that name already.',
+  ABN_CHANNEL_FETCH: 'A channel could not be fetched.',
+  ABN_CHANNEL_FILE: 'The file .abnpkg-channel.json of a channel is missing or does not follow docs/formats/channel.md.',
+  ABN_CHANNEL_HISTORY: 'The commits of a channel are not complete, or do not all come from its introduction.',
+  ABN_CHANNEL_KEY: 'A text that should be a key of a channel is no Ed25519 key as SSH writes it.',
+  ABN_CHANNEL_NAME: 'A channel cannot have that name.',
+  ABN_CHANNEL_OBJECT: 'A commit, directory or file in the repository of a channel is damaged or not allowed.',
+  ABN_CHANNEL_OFFLINE: 'A channel is needed that is not on this machine, in a run that is offline.',
+  ABN_CHANNEL_ROLLBACK: 'The newest commit of a channel does not come after the one that was recorded.',
+  ABN_CHANNEL_SIGNATURE: 'A signature made with SSH does not hold.',
+  ABN_CHANNEL_TREE: 'What a channel holds cannot be used: it is too large, has links, or has no recipes.',
+  ABN_CHANNEL_UNKNOWN: 'There is no channel of that name.',
+  ABN_CHANNEL_UNTRUSTED: 'A commit of a channel is not signed by a key that may commit to it.',
+
   // builder/evaluate
   ABN_CHANNEL_UNREADABLE: 'The recipes of a channel cannot be read, or lie behind a symbolic link.',
   ABN_EVALUATION_CACHE_DAMAGED: 'What was remembered of an earlier evaluation is damaged; it has been removed.',
   ABN_EVALUATOR_FAILED: 'The interpreter that evaluates recipes failed itself.',
+  ABN_MANIFEST_INVALID: 'A manifest cannot be evaluated, or does not say what a profile shall hold.',
   ABN_PACKAGE_SPEC: 'A package was asked for in a form that is not NAME, NAME@VERSION or NAME@RANGE.',
   ABN_PACKAGE_UNKNOWN: 'There is no package of that name.',
   ABN_PACKAGE_VERSION: 'There is a package of that name, but in no version that was asked for.',

@@ -72,7 +72,7 @@ export function subtreesFrom(size: TreeSize, hashesOf: (tile: Tile) => readonly 
     const start = first - tile.index * tileWidth
     const row = hashesOf(tile).slice(start, start + 2 ** above)
     if (row.length !== 2 ** above) throw new AbnError('ABN_LOG_TILE', `${tilePath(tile)}: it ends too early`)
-    return combined(row)
+    return hashOfRow(row)
   }
 }
 
@@ -123,7 +123,8 @@ export function requireEntry(entry: Uint8Array): void {
   }
 }
 
-function combined(row: readonly TreeHash[]): TreeHash {
+/** The hash above a row of hashes whose number is a power of two. */
+export function hashOfRow(row: readonly TreeHash[]): TreeHash {
   let hashes = row
   while (hashes.length > 1) {
     const pairs: TreeHash[] = []
