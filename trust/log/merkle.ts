@@ -142,7 +142,7 @@ const LEAF = Uint8Array.of(0)
 const NODE = Uint8Array.of(1)
 
 /** MTH(D[start:end]); `start` is a multiple of the largest power of two that is below end - start, or equal to it. */
-function rangeHash(start: number, end: number, read: ReadSubtree): TreeHash {
+export function rangeHash(start: number, end: number, read: ReadSubtree): TreeHash {
   const count = end - start
   if (isPowerOfTwo(count)) return read(Math.log2(count), start / count)
   const middle = start + splitOf(count)
@@ -150,7 +150,7 @@ function rangeHash(start: number, end: number, read: ReadSubtree): TreeHash {
 }
 
 /** The largest power of two below `count`, which is at least 2. */
-function splitOf(count: number): number {
+export function splitOf(count: number): number {
   let power = 1
   while (power * 2 < count) power *= 2
   return power
