@@ -23,9 +23,32 @@ export type CommandEntry = { readonly summary: string; readonly load: () => Prom
 export const commands: Readonly<Record<string, CommandEntry>> = {
   install: entry('add packages to your profile', async () => (await import('./commands/install.ts')).install),
   remove: entry('take packages out of your profile', async () => (await import('./commands/remove.ts')).remove),
+  upgrade: entry('bring packages to newer versions', async () => (await import('./commands/upgrade.ts')).upgrade),
+  shell: entry('start a shell with packages in it', async () => (await import('./commands/shell.ts')).shell),
   run: entry('run a program without installing it', async () => (await import('./commands/run.ts')).run),
   build: entry('build packages into the store', async () => (await import('./commands/build.ts')).build),
   list: entry('list what is installed', async () => (await import('./commands/list.ts')).list),
+  generations: entry(
+    'list the states that your profile has had',
+    async () => (await import('./commands/generations.ts')).generations,
+  ),
+  rollback: entry(
+    'go back to the state before the last change',
+    async () => (await import('./commands/rollback.ts')).rollback,
+  ),
+  switch: entry('go to a numbered state of your profile', async () => (await import('./commands/switch.ts')).switchTo),
+  'delete-generations': entry(
+    'delete old states of your profile',
+    async () => (await import('./commands/delete-generations.ts')).deleteGenerations,
+  ),
+  apply: entry('make your profile what a file says', async () => (await import('./commands/apply.ts')).apply),
+  profile: entry('list, write down and delete profiles', async () => (await import('./commands/profile.ts')).profile),
+  env: entry("print what belongs into your shell's startup file", async () => (await import('./commands/env.ts')).env),
+  add: entry('add packages to a project and lock them', async () => (await import('./commands/add.ts')).add),
+  sync: entry("bring what a project's lock names into the store", async () => (await import('./commands/sync.ts')).sync),
+  lock: entry('make abnpkg.lock fit abnpkg.json', async () => (await import('./commands/lock.ts')).lock),
+  update: entry('lock higher versions for a project', async () => (await import('./commands/update.ts')).update),
+  outdated: entry('list what abnpkg update would change', async () => (await import('./commands/outdated.ts')).outdated),
   search: entry('find packages by name and summary', async () => (await import('./commands/search.ts')).search),
   show: entry('tell what is known about a package', async () => (await import('./commands/show.ts')).show),
   path: entry('print where a package is', async () => (await import('./commands/path.ts')).path),
@@ -50,6 +73,8 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   attest: entry('sign what you have built', async () => (await import('./commands/attest.ts')).attest),
   publish: entry('send what you have built to a cache', async () => (await import('./commands/publish.ts')).publish),
   builder: entry('build, sign and publish as a service', async () => (await import('./commands/builder.ts')).builder),
+  witness: entry("cosign other people's logs", async () => (await import('./commands/witness.ts')).witness),
+  gc: entry('remove what nothing needs from the store', async () => (await import('./commands/gc.ts')).gc),
   help: entry('explain a command', async () => (await import('./commands/help.ts')).help),
 }
 
