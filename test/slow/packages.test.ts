@@ -1,8 +1,8 @@
 // Every package twice from the seed, in circumstances as different as one machine allows, and the same bits.
 //
 // What differs: the user (root and an ordinary one, if root runs this), the physical root, the number of cores, the host's
-// name, time zone, language, umask and home. What does not: kernel and processor; and the date differs only as much as the
-// second build is later, for no namespace sets the clock. So the outputs are searched for today's date instead.
+// name, time zone, language, umask, home, and the date, where there is a C compiler for shift-clock.c. What does not: kernel and
+// processor. The outputs are also searched for today's date.
 //
 // ABNPKG_TEST_PACKAGES="hello lua" builds only these and what they need; ABNPKG_SOURCE_CACHE is used if it is set.
 import { spawn, spawnSync } from 'node:child_process'
@@ -37,12 +37,16 @@ type Circumstances = {
   readonly umask: string
   readonly user?: number | undefined
   readonly env: Readonly<Record<string, string>>
+  /** What the command is run with: shift-clock, or nothing. */
+  readonly wrapper?: readonly string[]
 }
 
 test.serial('the same bits whoever builds, where, when, and with how many cores', async (t) => {
   const directory = temporaryDirectory(t)
   chmodSync(directory, 0o755)
   const names = await namesToBuild()
+  const wrapper = otherDate(directory)
+  t.log(wrapper.length > 0 ? 'with another date' : 'with the same date: shift-clock.c cannot be compiled or run here')
   const one = { root: join(directory, 'a'), cores: 1, hostname: 'one', umask: '0022', env: { TZ: 'UTC' } }
   const other = {
     root: join(directory, 'another/much/longer/root'),
@@ -51,6 +55,7 @@ test.serial('the same bits whoever builds, where, when, and with how many cores'
     umask: '0077',
     user: ordinary,
     env: { TZ: 'Asia/Tokyo', LANG: 'de_DE.UTF-8', HOME: '/nowhere' },
+    wrapper,
   }
   const stores = [await build(one, names), await build(other, names)] as const
 
@@ -74,6 +79,60 @@ test.serial('the same bits whoever builds, where, when, and with how many cores'
     t.deepEqual(found, [], item)
   }
 })
+
+test.serial('a build that reads the clock comes out otherwise with another date', async (t) => {
+  const directory = temporaryDirectory(t)
+  const wrapper = otherDate(directory)
+  if (wrapper.length === 0) return t.pass('shift-clock.c cannot be compiled or run here')
+  const channel = join(directory, 'channel')
+  for (const part of ['recipes', 'bootstrap']) cpSync(join(house, part), join(channel, part), { recursive: true })
+  writeFileSync(join(channel, 'recipes/packages/clock.ts'), CLOCK)
+  const usual = { cores: 2, hostname: 'one', umask: '0022', env: { ABNPKG_CHANNEL: channel } }
+  const years: string[] = []
+  for (const [name, more] of Object.entries({ now: {}, later: { wrapper } })) {
+    const store = await build({ ...usual, ...more, root: join(directory, name) }, ['clock'])
+    const item = itemsOf(store).find((each) => each.endsWith('-clock-1')) ?? 'missing'
+    years.push(readFileSync(join(store.layout.store, item, 'year'), 'utf8'))
+  }
+  const year = new Date().getUTCFullYear()
+  t.deepEqual(years.map(Number), [year, year + SHIFT_YEARS])
+})
+
+const SHIFT_YEARS = 3
+
+const CLOCK = `
+import { out, recipe, steps } from 'abnpkg'
+import { tcc } from './tcc.ts'
+
+const text = '#include <stdio.h>\\n#include <time.h>\\nint main(int n, char **v) { time_t t = time(0);' +
+  ' return fprintf(fopen(v[1], "w"), "%d", 1900 + gmtime(&t)->tm_year) != 4; }\\n'
+
+export const clock = recipe({
+  name: 'clock',
+  version: '1',
+  summary: 'writes down the year in which it is built',
+  homepage: 'https://example.org/',
+  license: 'MPL-2.0',
+  build: steps({
+    directories: [out],
+    files: [{ path: 'clock.c', text }],
+    steps: [
+      [\`\${tcc}/bin/tcc\`, '-o', 'clock', 'clock.c'],
+      ['/build/clock', \`\${out}/year\`],
+    ],
+  }),
+})
+`
+
+/** What a command is run with so that it sees another date; nothing where that cannot be had. */
+function otherDate(directory: string): readonly string[] {
+  const program = join(directory, 'shift-clock')
+  const source = join(import.meta.dirname, '_support/shift-clock.c')
+  const wrapper = [program, String(SHIFT_YEARS * 365.25 * 86_400)]
+  if (spawnSync('cc', ['-O1', '-o', program, source]).status !== 0) return []
+  const [first = '', ...rest] = wrapper
+  return spawnSync(first, [...rest, 'true']).status === 0 ? wrapper : []
+}
 
 test.serial('musl and tcc come out the same when the finished tcc builds them', async (t) => {
   const directory = temporaryDirectory(t)
@@ -113,7 +172,7 @@ async function namesToBuild(): Promise<readonly string[]> {
 
 /** Runs `abnpkg build` in a host name of its own if root runs this. Its messages go to standard error. */
 async function build(
-  { root, cores, hostname, umask, user, env }: Circumstances,
+  { root, cores, hostname, umask, user, env, wrapper = [] }: Circumstances,
   names: readonly string[],
 ): Promise<Store> {
   mkdirSync(root, { recursive: true })
@@ -128,6 +187,7 @@ async function build(
     script,
     'sh',
     ...asUser,
+    ...wrapper,
     ...command,
   ]
   const sources = process.env.ABNPKG_SOURCE_CACHE
