@@ -6,10 +6,10 @@ import type { Dispatcher } from 'undici'
 import { AbnError } from '../../format/errors.ts'
 import type { VerifiedCheckpoint } from '../../trust/log/checkpoint.ts'
 import { verifyCosignature, type WitnessKey } from '../../trust/log/cosignature.ts'
-import { parseTreeSize, proveConsistency, type TreeHash, type TreeSize, treeSizeOf } from '../../trust/log/merkle.ts'
+import { parseTreeSize, type TreeSize, treeSizeOf } from '../../trust/log/merkle.ts'
 import { type NoteSignature, parseSignatureLine } from '../../trust/log/note.ts'
-import { parseTile, subtreesFrom, tilePath, tilesAskedFor } from '../../trust/log/tile.ts'
 import { encodeAddCheckpoint } from '../../trust/log/witness-request.ts'
+import { consistencyProof } from './prove.ts'
 import type { TreeFiles } from './tree-files.ts'
 
 export type WitnessAddress = { readonly key: WitnessKey; readonly url: string }
@@ -63,18 +63,6 @@ async function cosignatureOf(
     seen.set(url, known)
   }
   throw refused(409, 'it keeps changing what it has seen')
-}
-
-/** That the tree of `size` begins with that of `old`, from the log's own tiles. */
-export async function consistencyProof(files: TreeFiles, old: TreeSize, size: TreeSize): Promise<readonly TreeHash[]> {
-  const rows = new Map<string, readonly TreeHash[]>()
-  const tiles = tilesAskedFor(size, (read) => proveConsistency(old, size, read))
-  for (const tile of tiles) rows.set(tilePath(tile), parseTile(await files.read(tilePath(tile)), tile))
-  return proveConsistency(
-    old,
-    size,
-    subtreesFrom(size, (tile) => rows.get(tilePath(tile)) ?? []),
-  )
 }
 
 function cosignatureIn(text: string, checkpoint: VerifiedCheckpoint, key: WitnessKey): NoteSignature {

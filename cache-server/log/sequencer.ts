@@ -95,10 +95,13 @@ export async function openSequencer({ index, files, entryOf }: SequencerParts): 
   }
 }
 
-/** The index of an entry in the tree, if it is there. */
-export async function entryIndex(reader: IndexReader, digest: Sha256): Promise<number | undefined> {
-  const value = await reader.get(entryKey(digest))
-  return value === undefined ? undefined : Number(Buffer.from(value).toString('latin1'))
+/** The indices of entries in the tree, in the order of the digests; undefined for what is not there. */
+export async function entryIndices(
+  reader: IndexReader,
+  digests: readonly Sha256[],
+): Promise<readonly (number | undefined)[]> {
+  const values = await reader.getMany(digests.map(entryKey))
+  return values.map((value) => (value === undefined ? undefined : Number(Buffer.from(value).toString('latin1'))))
 }
 
 const PENDING = 'log/pending/'

@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type Log, openLog } from '../../../cache-server/log/log.ts'
-import { entryIndex, openSequencer } from '../../../cache-server/log/sequencer.ts'
+import { inclusionsOf } from '../../../cache-server/log/prove.ts'
+import { entryIndices, openSequencer } from '../../../cache-server/log/sequencer.ts'
 import { emptyEdge, grow, readEdge, rootOf } from '../../../cache-server/log/tree-edge.ts'
 import { openTreeFiles } from '../../../cache-server/log/tree-files.ts'
 import { createWitness, type Witness } from '../../../cache-server/log/witness.ts'
@@ -15,6 +16,7 @@ import { type Sha256, sha256Of } from '../../../format/hash.ts'
 import { hexOf, isEqualBytes, utf8 } from '../../../trust/bytes.ts'
 import { signCheckpoint, verifyCheckpoint } from '../../../trust/log/checkpoint.ts'
 import { verifyCosignature, witnessKeyOf } from '../../../trust/log/cosignature.ts'
+import { parseInclusions, verifyInclusions } from '../../../trust/log/inclusions.ts'
 import {
   leafHash,
   proveConsistency,
@@ -40,6 +42,7 @@ async function indexIn(t: ExecutionContext, directory: string): Promise<Index> {
   return index
 }
 
+const entryIndex = async (index: Index, digest: Sha256) => (await entryIndices(index, [digest]))[0]
 const entryText = (number: number): Uint8Array => utf8(`entry ${number} ${'x'.repeat(number % 50)}`)
 
 /** Writes entries as evidence would be, with what makes them pending. */
@@ -121,6 +124,11 @@ test('what is pending is logged once, in order, and every entry can be proved', 
     t.is(hexOf(bundle[at] ?? new Uint8Array()), hexOf(entry))
     verifyInclusion({ index: at, size, leaf: leafHash(entry), root, proof: proveInclusion(at, size, read) })
   }
+  const wanted = [0, 1, 255, 299, 301].map((number) => sha256Of(entryText(number)))
+  const proofs = await inclusionsOf([...wanted, sha256Of('nothing')], checkpoint, { index, files })
+  const { leaves } = verifyInclusions(parseInclusions(proofs ?? new Uint8Array()), logKey.publicKey)
+  t.deepEqual([...leaves.values()], [0, 1, 255, 299, 300])
+  t.is(await inclusionsOf([sha256Of('nothing')], checkpoint, { index, files }), undefined)
   // Again, also as a new process: nothing is added.
   await put(index, log, [3])
   t.true((await log.publish())?.size === 301)
