@@ -72,6 +72,7 @@ export const ERRORS = {
   ABN_OPERATOR_INVALID: 'The description of an operator does not follow docs/formats/key.md.',
   ABN_POLICY_INVALID: 'A policy does not follow docs/formats/policy.md; nothing is accepted under it.',
   ABN_REVOCATION_INVALID: 'A list of revocations does not follow docs/formats/revocation.md.',
+  ABN_SESSION_INVALID: 'A session of a builder does not follow docs/formats/session.md.',
   ABN_SIGNATURE_INVALID: 'A signature is not one by the key that it names.',
   ABN_STATEMENT_INVALID: 'A build statement does not follow docs/formats/statement.md.',
   ABN_WITNESS_REFUSED: 'A witness did not cosign a checkpoint.',
@@ -147,9 +148,11 @@ export const ERRORS = {
   ABN_LOCKFILE_OUTDATED:
     'abnpkg.lock does not fit abnpkg.json any more, and the command line (or CI) does not let it be changed.',
   ABN_LOCKFILE_RECIPE: 'The recipe that abnpkg.lock names is not among the recipes at hand.',
-  ABN_LOCKFILE_WEAKER: 'What would be fetched satisfied less than what abnpkg.lock says was satisfied when it was made.',
+  ABN_LOCKFILE_WEAKER:
+    'What would be fetched satisfied less than what abnpkg.lock says was satisfied when it was made.',
   ABN_PROJECT_CHANGED: 'abnpkg.json or abnpkg.lock changed while a command was at work on it; neither was written.',
-  ABN_PROJECT_CHANNEL: 'A project takes packages from a channel that the user does not have under that name and address.',
+  ABN_PROJECT_CHANNEL:
+    'A project takes packages from a channel that the user does not have under that name and address.',
   ABN_PROJECT_FILE: 'abnpkg.json or abnpkg.lock is not a plain file, is too large, or cannot be read or written.',
   ABN_PROJECT_MISSING: 'There is no abnpkg.json in this directory or above it.',
   ABN_PROJECT_PACKAGE: 'The package is not among those of the project.',

@@ -12,6 +12,7 @@ hashes.sha512 = sha512
 
 export const nobleCrypto: TrustCrypto = {
   sha256,
+  sha512,
   verifyEd25519: (publicKey, message, signature) =>
     verify(signature, message, publicKey, { zip215: false }) && isExact(publicKey, message, signature),
 }

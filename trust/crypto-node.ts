@@ -19,6 +19,7 @@ export function cryptoOfNode(): TrustCrypto | undefined {
   }
   return {
     sha256: (data) => node.hash('sha256', data, 'buffer'),
+    sha512: (data) => node.hash('sha512', data, 'buffer'),
     verifyEd25519: (publicKey, message, signature) => node.verify(null, message, keyOf(publicKey), signature),
   }
 }

@@ -9,6 +9,7 @@ import { cryptoOfNode } from './crypto-node.ts'
 
 export type TrustCrypto = {
   sha256(data: Uint8Array): Uint8Array
+  sha512(data: Uint8Array): Uint8Array
   /**
    * Whether encode([S]B - [k]A) is R, for a signature R ‖ S (RFC 8032, section 5.1.7, without the cofactor). Callers use
    * verifyEd25519 of ed25519.ts, which closes what this leaves open.
