@@ -4,7 +4,8 @@
  * No namespace moves CLOCK_REALTIME, and a library that is loaded first does not reach static programs. So this traces: a
  * seccomp filter stops at the system calls that tell the time of day, and their results are changed; after each exec the
  * vDSO, which tells the time without a system call, is taken out of what the kernel tells the program (the auxiliary vector).
- * Times of files stay as they are. x86-64 Linux 4.8 or later; see ptrace(2) and seccomp(2).
+ * Times of files are moved too, where they are read and where they are set, so that a file that is made now is made now.
+ * x86-64 Linux 4.11 or later; see ptrace(2) and seccomp(2).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -39,8 +40,17 @@ static void install_filter(void)
 #define GIVE(action) BPF_STMT(BPF_RET | BPF_K, action)
 	struct sock_filter filter[] = {
 		LOAD(arch),
-		WHEN(AUDIT_ARCH_X86_64, 0, 8),
+		WHEN(AUDIT_ARCH_X86_64, 0, 17),
 		LOAD(nr),
+		WHEN(SYS_stat, 16, 0),
+		WHEN(SYS_fstat, 15, 0),
+		WHEN(SYS_lstat, 14, 0),
+		WHEN(SYS_newfstatat, 13, 0),
+		WHEN(SYS_statx, 12, 0),
+		WHEN(SYS_utimensat, 11, 0),
+		WHEN(SYS_futimesat, 10, 0),
+		WHEN(SYS_utimes, 9, 0),
+		WHEN(SYS_utime, 8, 0),
 		WHEN(SYS_gettimeofday, 7, 0),
 		WHEN(SYS_time, 6, 0),
 		WHEN(SYS_clock_gettime, 0, 4),
@@ -79,7 +89,29 @@ static void hide_vdso(pid_t pid)
 		if (peek(pid, at) == 33) poke(pid, at, 1);      /* AT_SYSINFO_EHDR, AT_IGNORE */
 }
 
-static void move_time(pid_t pid)
+static void add(pid_t pid, unsigned long long address, long long seconds)
+{
+	poke(pid, address, peek(pid, address) + seconds);
+}
+
+/* The seconds that a call sets: two times, 16 bytes apart (8 for utime). Those that mean "now" or "as it is" stay. */
+static void move_given(pid_t pid, long long seconds)
+{
+	struct user_regs_struct regs;
+	if (ptrace(PTRACE_GETREGS, pid, 0, &regs)) return;
+	int of_path = regs.orig_rax == SYS_utime || regs.orig_rax == SYS_utimes;
+	int of_directory = regs.orig_rax == SYS_utimensat || regs.orig_rax == SYS_futimesat;
+	unsigned long long at = of_path ? regs.rsi : of_directory ? regs.rdx : 0;
+	if (at == 0) return;
+	for (int i = 0; i < 2; i++) {
+		unsigned long long one = at + i * (regs.orig_rax == SYS_utime ? 8 : 16);
+		int special = regs.orig_rax == SYS_utimensat && (peek(pid, one + 8) & 0x3ffffffe) == 0x3ffffffe;
+		if (!special) add(pid, one, seconds);
+	}
+}
+
+/* The seconds that a call has told. */
+static void move_told(pid_t pid)
 {
 	struct user_regs_struct regs;
 	if (ptrace(PTRACE_GETREGS, pid, 0, &regs)) return;
@@ -90,8 +122,25 @@ static void move_time(pid_t pid)
 		return;
 	}
 	if (regs.rax != 0) return;
-	unsigned long long at = regs.orig_rax == SYS_clock_gettime ? regs.rsi : regs.rdi;
-	if (at) poke(pid, at, peek(pid, at) + shift);
+	switch (regs.orig_rax) {
+	case SYS_clock_gettime:
+		if (regs.rsi) add(pid, regs.rsi, shift);
+		break;
+	case SYS_gettimeofday:
+		if (regs.rdi) add(pid, regs.rdi, shift);
+		break;
+	case SYS_stat:
+	case SYS_fstat:
+	case SYS_lstat:
+		for (int at = 72; at <= 104; at += 16) add(pid, regs.rsi + at, shift);
+		break;
+	case SYS_newfstatat:
+		for (int at = 72; at <= 104; at += 16) add(pid, regs.rdx + at, shift);
+		break;
+	case SYS_statx:
+		for (int at = 64; at <= 112; at += 16) add(pid, regs.r8 + at, shift);
+		break;
+	}
 }
 
 int main(int argc, char **argv)
@@ -130,8 +179,13 @@ int main(int argc, char **argv)
 		}
 		int signal = WSTOPSIG(status), event = status >> 16, pass = 0;
 		int how = PTRACE_CONT;
-		if (signal == (SIGTRAP | 0x80)) move_time(pid);         /* the end of a system call */
-		else if (event == PTRACE_EVENT_SECCOMP) how = PTRACE_SYSCALL;
+		if (signal == (SIGTRAP | 0x80)) {               /* the end of a system call */
+			move_told(pid);
+			move_given(pid, shift);
+		} else if (event == PTRACE_EVENT_SECCOMP) {     /* the beginning of one */
+			move_given(pid, -shift);
+			how = PTRACE_SYSCALL;
+		}
 		else if (event == PTRACE_EVENT_EXEC) hide_vdso(pid);
 		else if (event == 0 && !(signal == SIGSTOP && !known[pid])) pass = signal;
 		known[pid] = 1;
