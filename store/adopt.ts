@@ -153,6 +153,9 @@ export function createAdopter(store: Store, workspace: Workspace): Adopter {
   return { workspace, adopt }
 }
 
+/** Each holds a lock until the round has ended, which costs memory. */
+const MOST_IN_ROUND = 64
+
 /**
  * Those whose references are valid, or are in the round before them. One whose needs are done is taken in any case, so that what
  * is missing then becomes an error rather than a wait without end.
@@ -167,10 +170,11 @@ function chooseRound(waiting: readonly Waiting[], isThere: (path: StorePath) => 
       const has = (path: StorePath) => own.has(path) || coming.has(path) || isThere(path)
       return needsDone || outputs.every(({ item }) => item.references.every(has))
     })
-    if (ready.length === 0) return round
-    round.push(...ready)
-    for (const { outputs } of ready) for (const { item } of outputs) coming.add(item.path)
-    left = left.filter((one) => !ready.includes(one))
+    const taken = ready.slice(0, MOST_IN_ROUND - round.length)
+    if (taken.length === 0) return round
+    round.push(...taken)
+    for (const { outputs } of taken) for (const { item } of outputs) coming.add(item.path)
+    left = left.filter((one) => !taken.includes(one))
   }
 }
 

@@ -40,7 +40,7 @@ export function diskError(what: string, cause: unknown): unknown {
 
 /** What can be removed at any time without harm. */
 export const diskFullHint =
-  'free some space, for example in var/failed, var/log and var/cache below the root of the store, or put the store on a larger disk with ABNPKG_ROOT'
+  'free some space, for example with `abnpkg gc`, or in var/failed, var/log and var/cache below the root of the store, or put the store on a larger disk with ABNPKG_ROOT'
 
 /** 'ENOENT' and the like, or undefined. */
 export function errorCode(error: unknown): string | undefined {

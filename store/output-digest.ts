@@ -20,5 +20,5 @@ export function outputDigestOfDirectory(directory: string, item: StoreItem): Out
   return { outputDigest: hash.digest(), bytes }
 }
 
-/** Stands for the item where a directory is no output, such as a tree of sources from git. */
-export const sourceTreeItem = parseStoreItem(`${'a'.repeat(32)}-source-0`)
+/** Stands for the item where a directory is no output: a tree of sources from git (docs/sources.md), or a channel. */
+export const sourceTreeItem = parseStoreItem(`${'a'.repeat(32)}-source-git`)

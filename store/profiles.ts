@@ -32,7 +32,10 @@ export function readGeneration(store: Store, profile: string, number: number): G
       return { number, manifest: parseManifest(readFileSync(file)) }
     } catch (error) {
       if (errorCode(error) !== 'ENOENT') throw error
-      throw new AbnError('ABN_PROFILE_INVALID', `profile ${profile} has no generation ${number}`, { cause: error })
+      throw new AbnError('ABN_PROFILE_INVALID', `profile ${profile} has no generation ${number}`, {
+        hint: '`abnpkg generations` lists those that there are',
+        cause: error,
+      })
     }
   })
 }
@@ -50,10 +53,10 @@ export function listGenerations(store: Store, profile: string): readonly number[
     .sort((a, b) => a - b)
 }
 
+/** Sorted. Those of which a crash left only generations are among them. */
 export function listProfiles(store: Store): readonly string[] {
-  return namesIn(store.layout.profiles)
-    .filter((name) => PROFILE_NAME.test(name))
-    .sort(compareBytewise)
+  const names = [...namesIn(store.layout.profiles), ...namesIn(store.layout.generations)]
+  return [...new Set(names)].filter((name) => PROFILE_NAME.test(name)).sort(compareBytewise)
 }
 
 export type NewGeneration = {
@@ -79,10 +82,16 @@ export async function switchToNewGeneration(
   return await writer.switchToNewGeneration(store, profile, options)
 }
 
-/** Switches to a generation that exists. Throws ABN_PROFILE_INVALID. */
+/** Switches to a generation that exists. Throws ABN_PROFILE_INVALID, or ABN_ITEM_MISSING when packages of it are gone. */
 export async function switchToGeneration(store: Store, profile: string, number: number): Promise<Generation> {
   const writer = await import('./switch-profile.ts')
   return await writer.switchToGeneration(store, profile, number)
+}
+
+/** Removes a profile with all its generations. Throws ABN_PROFILE_INVALID when there is none. */
+export async function removeProfile(store: Store, profile: string): Promise<void> {
+  const writer = await import('./switch-profile.ts')
+  await writer.removeProfile(store, profile)
 }
 
 /** Removes a generation that is not the current one. Throws ABN_PROFILE_INVALID. */

@@ -1,7 +1,6 @@
 /**
  * Where the store is: $ABNPKG_ROOT, else /abn when it is writable or can be created, else ~/.local/share/abnpkg.
  */
-import { accessSync, constants } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
 import { AbnError } from '../format/errors.ts'
 
@@ -19,6 +18,8 @@ export function storeRootFrom(environment: Readonly<Record<string, string | unde
 }
 
 function isWritable(path: string): boolean {
+  // As an import it would load far more (node:fs/promises), and this module is on the way of every command.
+  const { accessSync, constants } = process.getBuiltinModule('node:fs')
   try {
     accessSync(path, constants.W_OK | constants.X_OK)
     return true

@@ -50,22 +50,18 @@ export function createUnpacker({ item, directory, limits, scanner }: UnpackOptio
   const hash = sha256Stream()
   let descriptor: number | undefined
   const at = (path: string) => (path === '' ? directory : `${directory}/${path}`)
-  const scanText = (text: string) => {
-    scanner?.scan(Buffer.from(text))
-    scanner?.endFile()
-  }
   const decoder: ArchiveDecoder = createArchiveDecoder(
     item,
     {
       directory: (path) => {
-        scanText(path)
+        scanner?.scanText(path)
         mkdirSync(at(path), 0o755)
       },
       directoryEnd: (path) => {
         if (path !== '') finishDirectory(at(path))
       },
       file: (path, _size, executable) => {
-        scanText(path)
+        scanner?.scanText(path)
         const mode = executable ? 0o555 : 0o444
         descriptor = openSync(at(path), CREATE, mode)
         if ((mode & UMASK) !== 0) fchmodSync(descriptor, mode)
@@ -80,8 +76,8 @@ export function createUnpacker({ item, directory, limits, scanner }: UnpackOptio
         close()
       },
       link: (path, target) => {
-        scanText(path)
-        scanText(target)
+        scanner?.scanText(path)
+        scanner?.scanText(target)
         symlinkSync(target, at(path))
         lutimesSync(at(path), 1, 1)
       },

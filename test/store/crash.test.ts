@@ -77,6 +77,24 @@ const mayMount = spawnSync('sh', ['-c', `${unshare.join(' ')} mount -t tmpfs -o 
   for (const line of failed) t.is(line, 'ABN_DISK_FULL 0 0 0', stdout)
 })
 
+;(mayMount ? test : test.skip)(
+  'a full disk while a generation is made is a clear error, and the profile is as it was',
+  (t) => {
+    const root = temporaryDirectory(t)
+    const script = `mount -t tmpfs -o size=4m,nr_inodes=600 tmpfs "$1" && exec "$2" "$3" "$1"`
+    const { stdout, stderr, status } = spawnSync(
+      unshare[0] ?? '',
+      [...unshare.slice(1), 'sh', '-c', script, 'sh', root, process.execPath, child('fill-profile.ts')],
+      { encoding: 'utf8' },
+    )
+    t.is(status, 0, stderr)
+    const lines = stdout.trim().split('\n')
+    t.is(lines.pop(), 'ok 2 1,2 0 10', stdout)
+    t.true(lines.length > 3, stdout)
+    for (const line of lines) t.is(line, 'ABN_DISK_FULL 1 1 0 9', stdout)
+  },
+)
+
 const isRoot = process.getuid?.() === 0
 
 ;(isRoot ? test : test.skip)('an ordinary user can register, replace leavings and remove', (t) => {

@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { createReferenceScanner } from '../../format/reference-scan.ts'
+import { candidatesOf, createReferenceScanner } from '../../format/reference-scan.ts'
 import { storeHashOf } from '../../format/store-path.ts'
 import { pathOf } from './support.ts'
 
@@ -38,6 +38,9 @@ test('finds hashes and build references wherever the chunks are cut', (t) => {
         )
         const expected = candidates.filter((path) => files.some((file) => file.includes(storeHashOf(path))))
         t.deepEqual(scanner.found(), expected.sort())
+        const other = createReferenceScanner(candidatesOf(candidates), { builds: false })
+        for (const file of files) t.false(other.scanText(file))
+        t.deepEqual(other.found(), expected.sort())
       },
     ),
     { numRuns: 2000 },

@@ -1,5 +1,14 @@
 /** Stores in temporary directories, and outputs to register in them. */
-import { lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseRecipeHash, type RecipeHash, sha256Of } from '../../format/hash.ts'
 import { type StorePath, storePathOf } from '../../format/store-path.ts'
@@ -60,6 +69,12 @@ export async function registerFiles(
     return { output, path: pathOf(name, output), directory }
   })
   return await store.register({ lock, name, version: '1', outputs: staged, candidates, origin, buildReferences })
+}
+
+/** As if the holds (hold.ts) had been made long ago. */
+export function ageHolds(root: string): void {
+  const directory = join(root, 'var/holds')
+  for (const name of existsSync(directory) ? readdirSync(directory) : []) utimesSync(join(directory, name), 1, 1)
 }
 
 /** Every path below a directory with mode, mtime and target. */

@@ -15,7 +15,7 @@ for (let i = 0; ; i++) {
   await registerFiles(store, name, { out: { a: `${i}` }, dev: { a: pathOf(name) } })
   if (isLeft) console.log('replaced', name)
   await switchToNewGeneration(store, 'default', {
-    packages: [{ name, version: '1', recipe: recipeOf(name), paths: [pathOf(name)], requested: name }],
+    packages: [{ name, version: '1', recipe: recipeOf(name), paths: [pathOf(name)], requested: name, priority: 0 }],
     now: 1,
   })
 }
