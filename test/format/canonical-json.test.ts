@@ -30,6 +30,25 @@ test('whatever is accepted is encoded to the same bytes', (t) => {
   t.pass()
 })
 
+test('a text is accepted exactly when it is the encoding of what it says', (t) => {
+  const space = fc.constantFrom('', '', '', '', ' ', ',', '{}', '"', ':', '0')
+  fc.assert(
+    fc.property(json, fc.nat(), fc.nat(3), space, (value, position, removed, added) => {
+      const right = canonicalJson(value)
+      const at = position % (right.length + 1)
+      const text = right.slice(0, at) + added + right.slice(at + removed)
+      let expected = false
+      try {
+        expected = canonicalJson(JSON.parse(text)) === text
+      } catch {}
+      const parse = () => parseCanonicalJson(bytes(text))
+      if (expected) t.deepEqual(parse(), JSON.parse(text))
+      else t.throws(parse, { code: 'ABN_JSON_INVALID' })
+    }),
+    { numRuns: 2000 },
+  )
+})
+
 // RFC 8785, sections 3.2.2 and 3.2.3.
 const rfcCases: readonly [string, JsonValue, string][] = [
   [

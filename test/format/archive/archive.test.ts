@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { createArchiveDecoder, defaultArchiveLimits } from '../../../format/archive/decode.ts'
 import { encodeArchive } from '../../../format/archive/encode.ts'
 import { encodeHeader } from '../../../format/archive/header.ts'
+import { ordinaryHeaderReader } from '../../../format/archive/ordinary-header.ts'
 import { decodePlain, encodePlain, item, longItem, type PlainEntry, tree, withContent } from './support.ts'
 
 const root: PlainEntry = { kind: 'directory', path: '' }
@@ -217,6 +218,9 @@ const head = (entry: PlainEntry, change: (block: Buffer) => void = () => {}, of 
 const end = Buffer.alloc(1024)
 const at = (offset: number, text: string) => (block: Buffer) => void block.write(text, offset, 'latin1')
 
+const deep = [root, directory('x'.repeat(30)), directory(`${'x'.repeat(30)}/${'y'.repeat(30)}`)]
+const deepest = `${'x'.repeat(30)}/${'y'.repeat(30)}/${'z'.repeat(30)}`
+
 const notDecoded: readonly [string, Buffer][] = [
   ['nothing', Buffer.alloc(0)],
   ['an empty archive', end],
@@ -259,7 +263,10 @@ const notDecoded: readonly [string, Buffer][] = [
     blocks(head(root), head(file('b')), Buffer.concat([Buffer.from('b'), Buffer.alloc(511, 1)]), end),
   ],
   ['GNU magic', blocks(head(root, at(257, 'ustar  \0')), end)],
+  ['a name split at another slash', blocks(...deep.map((one) => head(one)), head(file(deepest, ''), splitLate), end)],
+  ['an empty name', blocks(head(root), head(file('xb', ''), at(54, '/')), end)],
   ['a wrong checksum', breakChecksum(blocks(head(root), end))],
+  ['a checksum with the wrong end', breakChecksum(blocks(head(root), end), 154, ' \0')],
   ['a pax header without need', blocks(head(root), paxBlock('21 path=abn/store/x/y\n'), head(file('b', '')), end)],
   ['a pax header at the end', blocks(head(root), paxBlock('21 path=abn/store/x/y\n'), end)],
   [
@@ -272,8 +279,67 @@ const notDecoded: readonly [string, Buffer][] = [
 for (const [title, archive] of notDecoded) {
   test(`does not decode ${title}`, (t) => {
     t.throws(() => decodePlain(archive), { code: 'ABN_ARCHIVE_INVALID' })
+    for (const chunkBytes of [1, 100, 512]) {
+      t.throws(() => decodePlain(archive, { chunkBytes }), { code: 'ABN_ARCHIVE_INVALID' }, `${chunkBytes}`)
+    }
   })
 }
+
+test('a changed header is refused, or it is the header of something else, however it arrives', (t) => {
+  const judge = (archive: Buffer, chunkBytes: number) => {
+    try {
+      return decodePlain(archive, { chunkBytes }).entries
+    } catch (error) {
+      return String((error as { code?: string }).code)
+    }
+  }
+  const anywhere = fc.oneof(fc.nat(511), fc.integer({ min: 100, max: 160 }), fc.integer({ min: 20, max: 110 }))
+  const byte = fc.oneof(fc.nat(255), fc.constantFrom(0, 0x2e, 0x2f, 0x30, 0x31, 0x34, 0x35, 0x37, 0x38))
+  const names = ['b', 'a.b', 'x'.repeat(46), `${'x'.repeat(46)}/y`, `${'x'.repeat(101)}/y`, 'x'.repeat(100)]
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...names),
+      fc.constantFrom('directory', 'file', 'link'),
+      fc.array(fc.tuple(anywhere, byte), { minLength: 0, maxLength: 3 }),
+      (name, kind, changes) => {
+        const parent = name.includes('/') ? [head(directory(name.slice(0, -2)))] : []
+        const entry = kind === 'file' ? file(name, '') : kind === 'link' ? link(name, 'c') : directory(name)
+        const changed = head(entry, (block) => {
+          for (const [offset, value] of changes) block[block.length - 512 + offset] = value
+        })
+        const archive = blocks(head(root), ...parent, changed, end)
+        const whole = judge(archive, archive.length)
+        // In small pieces no header is read in place.
+        t.deepEqual(judge(archive, 100), whole)
+        if (typeof whole === 'string') t.is(whole, 'ABN_ARCHIVE_INVALID')
+        else t.deepEqual(encodePlain(whole), archive)
+        if (changes.length === 0) t.not(typeof whole, 'string')
+      },
+    ),
+    { numRuns: 3000 },
+  )
+})
+
+test('ordinary headers are read in place, and only those', (t) => {
+  const read = (entry: Parameters<typeof encodeHeader>[1], of = item) => {
+    const block = Buffer.from(encodeHeader(of, entry))
+    return block.length === 512 ? ordinaryHeaderReader(of)(Buffer.concat([Buffer.alloc(7), block]), 7) : undefined
+  }
+  const ordinary = [
+    { kind: 'directory', path: '' },
+    { kind: 'directory', path: 'a/b' },
+    { kind: 'file', path: 'a', executable: true, size: 0 },
+    { kind: 'file', path: `${'x'.repeat(100)}/${'y'.repeat(99)}`, executable: false, size: 8 * 1024 ** 3 - 1 },
+    { kind: 'directory', path: `${'x'.repeat(99)}` },
+  ] as const
+  for (const entry of ordinary) {
+    for (const its of [item, longItem]) {
+      if (encodeHeader(its, entry).length === 512) t.deepEqual(read(entry, its), entry)
+    }
+  }
+  t.is(read({ kind: 'link', path: 'a', target: 'b' }), undefined)
+  t.is(read({ kind: 'file', path: 'ä', executable: false, size: 0 }), undefined)
+})
 
 function splitEarly(block: Buffer): void {
   const name = block.subarray(0, 100).toString('latin1').replace(/\0+$/, '')
@@ -282,8 +348,19 @@ function splitEarly(block: Buffer): void {
   block.write(name.slice(0, -2), 345)
 }
 
-function breakChecksum(archive: Buffer): Buffer {
-  archive.write('000000', 148)
+/** Of "….../x…x/yy…y" the first slash, where the second one would do. */
+function splitLate(block: Buffer): void {
+  const prefix = block.subarray(345, 500).toString('latin1').replace(/\0+$/, '')
+  const name = block.subarray(0, 100).toString('latin1').replace(/\0+$/, '')
+  const slash = prefix.lastIndexOf('/')
+  block.fill(0, 345, 500)
+  block.write(prefix.slice(0, slash), 345)
+  block.fill(0, 0, 100)
+  block.write(`${prefix.slice(slash + 1)}/${name}`, 0)
+}
+
+function breakChecksum(archive: Buffer, at = 148, text = '000000'): Buffer {
+  archive.write(text, at, 'latin1')
   return archive
 }
 
@@ -301,6 +378,8 @@ test('the helpers for broken archives make right ones too', (t) => {
   const archive = blocks(head(root), head(file('b')), 'b', head(link('c', 'b')), end)
   t.deepEqual(archive, encodePlain([root, file('b'), link('c', 'b')]))
   t.is(decodePlain(archive).entries.length, 3)
+  const other = blocks(...deep.map((one) => head(one)), head(file(deepest, '')), end)
+  t.is(decodePlain(other).entries.length, 4)
 })
 
 test('limits on bytes, entries and ratio', (t) => {
