@@ -3,9 +3,12 @@
  * last answers are kept until something new is accepted, because many clients ask for the same closures.
  */
 import { type RecipeHash, sha256Of } from '../format/hash.ts'
+import { encodeTransferSizes, transferSizesKind } from '../format/transfer-sizes.ts'
 import type { Evidence } from '../trust/evidence.ts'
 import type { BundleEncoder } from './bundle-encoder.ts'
-import { attestationsOf } from './catalogue.ts'
+import { attestationsOf, transferSizesOf } from './catalogue.ts'
+import { createQueues } from './queues.ts'
+import { revocationLists } from './revocations.ts'
 import type { IndexReader } from './storage/index.ts'
 
 export type Answer = {
@@ -18,7 +21,7 @@ export type Answer = {
 }
 
 export type Answers = {
-  /** The revocation lists are part of every answer. */
+  /** The revocation lists are part of every answer; sizes of archives are with it as a hint. */
   about(recipes: readonly RecipeHash[]): Promise<Answer>
   /** To be called after each change. */
   invalidate(): void
@@ -30,6 +33,8 @@ export function createAnswers(index: IndexReader, { encoder, cacheBytes }: Answe
   const kept = new Map<string, { readonly answer: Answer; readonly generation: number }>()
   /** Being made, by generation and name: what many ask at once is made once. */
   const pending = new Map<string, Promise<Answer>>()
+  /** Large ones take memory while they are made, so that one is made at a time. */
+  const oneByOne = createQueues()
   let keptBytes = 0
   let generation = 0
 
@@ -44,7 +49,8 @@ export function createAnswers(index: IndexReader, { encoder, cacheBytes }: Answe
     }
     const started = generation
     const running = `${started} ${name}`
-    const answer = pending.get(running) ?? encodeAnswer(index, sorted, encoder)
+    const make = () => encodeAnswer(index, sorted, encoder)
+    const answer = pending.get(running) ?? (sorted.length > LARGE ? oneByOne('large', make) : make())
     pending.set(running, answer)
     try {
       keep(name, await answer, started)
@@ -55,17 +61,25 @@ export function createAnswers(index: IndexReader, { encoder, cacheBytes }: Answe
   }
 
   function keep(name: string, answer: Answer, at: number): void {
-    keptBytes += answer.body.length - (kept.get(name)?.answer.body.length ?? 0)
+    const known = kept.get(name)
+    keptBytes += sizeOf(answer) - (known === undefined ? 0 : sizeOf(known.answer))
     kept.delete(name)
     kept.set(name, { answer, generation: at })
     for (const [oldest, { answer: old }] of kept) {
       if (keptBytes <= cacheBytes) break
       kept.delete(oldest)
-      keptBytes -= old.body.length
+      keptBytes -= sizeOf(old)
     }
   }
 
   return { about, invalidate: () => void generation++ }
+}
+
+const LARGE = 500
+
+/** With what goes with it in memory. */
+function sizeOf({ body, unknown }: Answer): number {
+  return body.length + 100 * unknown.length + 500
 }
 
 export async function encodeAnswer(
@@ -74,18 +88,20 @@ export async function encodeAnswer(
   encoder: BundleEncoder,
 ): Promise<Answer> {
   const evidence: Evidence[] = await revocationLists(index)
-  const unknown: RecipeHash[] = []
-  for (const recipe of recipes) {
-    const found = await attestationsOf(index, recipe)
-    if (found.length === 0) unknown.push(recipe)
-    for (const { bytes } of found) evidence.push({ kind: 'attestation', bytes })
-  }
+  const found = await attestationsOf(index, recipes)
+  for (const { bytes } of found) evidence.push({ kind: 'attestation', bytes })
+  const known = new Set(found.map(({ recipe }) => recipe))
+  const unknown = recipes.filter((recipe) => !known.has(recipe))
+  const sizes = await transferSizesOf(
+    index,
+    found.flatMap(({ claim }) => claim.archives),
+  )
+  if (sizes.size > 0) evidence.push({ kind: transferSizesKind, bytes: encodeTransferSizes(sizes) })
   const body = await encoder.encode(evidence)
   return { body, tag: sha256Of(body), unknown }
 }
 
-export async function revocationLists(index: IndexReader): Promise<Evidence[]> {
-  const lists: Evidence[] = []
-  for await (const [, bytes] of index.entries({ prefix: 'revocation/' })) lists.push({ kind: 'revocation-list', bytes })
-  return lists
+/** What another cache has a reason to keep: what is signed, and not the hints beside it. */
+export function envelopesOf(evidence: readonly Evidence[]): readonly Uint8Array[] {
+  return evidence.flatMap(({ kind, bytes }) => (kind === transferSizesKind ? [] : [bytes]))
 }

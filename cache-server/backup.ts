@@ -6,7 +6,7 @@ import { link, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { AbnError } from '../format/errors.ts'
 import { parseSha256 } from '../format/hash.ts'
-import type { Cache } from './cache.ts'
+import { type Cache, dataFormat } from './cache.ts'
 import { materialise } from './materialise.ts'
 import { type BlobKey, blobKinds } from './storage/blobs.ts'
 import { blobPathOf } from './storage/directory-blobs.ts'
@@ -39,7 +39,7 @@ export async function backUpCache(cache: Cache, data: string, directory: string)
       }
     }
     await mkdir(join(directory, 'uploads'), { mode: 0o700 })
-    await writeFileDurably(join(directory, 'format'), '1\n')
+    await writeFileDurably(join(directory, 'format'), `${dataFormat}\n`)
     return { records, blobs, missing }
   } finally {
     await snapshot.close()

@@ -65,10 +65,12 @@ type Reply = { readonly id: number; readonly body?: Uint8Array; readonly reason?
 function pack(evidence: readonly Evidence[]): Uint8Array {
   const bundle = encodeBundle(evidence)
   // With the size known, the compressor takes memory in proportion to it.
-  return zstdCompressSync(bundle, {
+  const packed = zstdCompressSync(bundle, {
     params: { [zlib.ZSTD_c_compressionLevel]: 9 },
     pledgedSrcSize: bundle.length,
   })
+  // A copy: the frame stands in a larger buffer, all of which would be kept with it.
+  return Uint8Array.from(packed)
 }
 
 function answer({ id, evidence }: Question): Reply {

@@ -11,6 +11,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AbnError } from '../format/errors.ts'
 import { type Answers, createAnswers } from './answers.ts'
+import { type BlobRecords, createBlobRecords } from './blob-records.ts'
 import { type BundleEncoder, createBundleEncoder } from './bundle-encoder.ts'
 import type { CacheConfig } from './config.ts'
 import { createNonces, type Nonces } from './nonces.ts'
@@ -32,6 +33,7 @@ export type Cache = {
   readonly index: Index
   readonly commits: GroupCommit
   readonly blobs: BlobStore
+  readonly records: BlobRecords
   readonly queues: Queues
   readonly operators: Operators
   readonly nonces: Nonces
@@ -55,8 +57,9 @@ export type CacheOptions = {
   readonly backends?: { readonly index: Index; readonly blobs: BlobStore }
 }
 
-const FORMAT = '1'
-const ANSWERS_CACHE_BYTES = 64 * 1024 * 1024
+/** Version of the layout of the data directory. */
+export const dataFormat = '2'
+const ANSWERS_CACHE_BYTES = 8 * 1024 * 1024
 
 /** Makes the data directory if need be. Throws ABN_CACHE_DATA. */
 export async function openCache({ data, config, nowSeconds = secondsNow, backends }: CacheOptions): Promise<Cache> {
@@ -68,14 +71,17 @@ export async function openCache({ data, config, nowSeconds = secondsNow, backend
   const operators = createOperators(config.operators)
   const commits = createGroupCommit(index)
   const queues = createQueues()
+  const records = createBlobRecords(index, commits)
   const encoder = createBundleEncoder()
   const answers = createAnswers(index, { encoder, cacheBytes: ANSWERS_CACHE_BYTES })
   const wanted = await openWanted(index, limits.wantedRecipes)
   const shared = { index, commits, operators, nowSeconds }
-  const { attestationsPerRecipe } = limits
+  const { attestationsPerRecipe, revocationBytesPerOperator } = limits
   const acceptor = createAcceptor({
     ...shared,
+    queues,
     attestationsPerRecipe,
+    revocationBytesPerOperator,
     changed: (recipe) => {
       answers.invalidate()
       if (recipe !== undefined) wanted.satisfied(recipe)
@@ -85,11 +91,21 @@ export async function openCache({ data, config, nowSeconds = secondsNow, backend
     config,
     ...shared,
     blobs,
+    records,
     queues,
     nonces: createNonces(index, limits.clockSeconds),
     uploads: createUploads(index, uploadsDirectory, limits),
     acceptor,
-    publisher: createPublisher({ ...shared, blobs, limits, queues }),
+    publisher: createPublisher({
+      index,
+      operators,
+      nowSeconds,
+      records,
+      blobs,
+      limits,
+      queues,
+      changed: answers.invalidate,
+    }),
     answers,
     encoder,
     wanted,
@@ -119,9 +135,9 @@ async function prepareDirectory(data: string): Promise<void> {
         hint: 'name an empty directory',
       })
     }
-    await writeFileDurably(file, `${FORMAT}\n`)
-  } else if (format !== FORMAT) {
-    throw new AbnError('ABN_CACHE_DATA', `${data} has format ${format}, expected ${FORMAT}`, {
+    await writeFileDurably(file, `${dataFormat}\n`)
+  } else if (format !== dataFormat) {
+    throw new AbnError('ABN_CACHE_DATA', `${data} has format ${format}, expected ${dataFormat}`, {
       hint: 'use the version of abnpkg that wrote it',
     })
   }

@@ -1,20 +1,23 @@
 /**
  * What a cache knows, as records of the index. Keys:
  *
- *   attestation/<recipe>/<attestation digest>             a line of JSON (Claim), then the envelope as it came
+ *   recipe/<recipe>                                       which attestations of it are here, with their claims (JSON)
+ *   attestation/<recipe>/<attestation digest>             the envelope as it came
  *   use/<blob kind>/<digest>/<recipe>/<attestation>       who names a blob; while there is one, the blob stays
  *   path/<hash of the store path>/<recipe>                which recipe makes a store path
  *   blob/<kind>/<digest>                                  BlobRecord; the blob is visible while this is there
- *   divergent/<recipe>                                    since when
+ *   divergent/<recipe>                                    since when the attestations of a recipe have diverged
+ *   revocation/<key id>/<version>                         revocations.ts
  *
- * An attestation and everything about it is one atomic write. Coming: blob, record. Going: record, blob.
+ * A question about a recipe is answered by looking up keys, and without walking through the index, which costs ten times as
+ * much. An attestation and everything about it is one atomic write. Coming: blob, record. Going: record, blob.
  */
 import { parseRecipeHash, parseSha256, type RecipeHash, type Sha256, sha256Of } from '../format/hash.ts'
 import { storeHashOf } from '../format/store-path.ts'
 import type { Attestation } from '../trust/attestation.ts'
 import type { Statement } from '../trust/statement.ts'
 import type { BlobKey, BlobKind } from './storage/blobs.ts'
-import type { Change, Index, IndexReader } from './storage/index.ts'
+import type { Change, IndexReader } from './storage/index.ts'
 
 /** What a divergence is judged by, so that no envelope need be parsed for it. */
 export type Claim = {
@@ -26,9 +29,13 @@ export type Claim = {
   readonly inputs: Sha256
   /** Of the outputs' digests: what came out. */
   readonly outputs: Sha256
+  /** The outputs' digests, each once. */
+  readonly archives: readonly Sha256[]
 }
 
-export type StoredAttestation = { readonly digest: Sha256; readonly claim: Claim; readonly bytes: Uint8Array }
+/** One entry of recipe/<recipe>. */
+export type Listed = { readonly digest: Sha256; readonly claim: Claim }
+export type StoredAttestation = Listed & { readonly recipe: RecipeHash; readonly bytes: Uint8Array }
 
 export type BlobRecord = {
   /** Of the blob as it is transferred. */
@@ -41,13 +48,13 @@ export type BlobRecord = {
   readonly archive?: { readonly path: string; readonly bytes: number; readonly references: readonly string[] }
 }
 
-export function attestationChanges(attestation: Attestation, at: number): readonly Change[] {
+/** `others`: what is listed of the recipe. To be written while nobody else changes that. */
+export function attestationChanges(attestation: Attestation, at: number, others: readonly Listed[]): readonly Change[] {
   const { digest, statement, bytes } = attestation
   const { recipe } = statement
-  const claim = claimOf(statement, at)
-  const head = Buffer.from(`${JSON.stringify(claim)}\n`)
   return [
-    { kind: 'put', key: `attestation/${recipe}/${digest}`, value: Buffer.concat([head, bytes]) },
+    listChange(recipe, [...others, { digest, claim: claimOf(statement, at) }]),
+    { kind: 'put', key: attestationKey(recipe, digest), value: bytes },
     ...useKeysOf(attestation).map((key) => ({ kind: 'put', key, value: NOTHING }) as const),
     ...statement.outputs.map(
       ({ path }) => ({ kind: 'put', key: `path/${storeHashOf(path)}/${recipe}`, value: NOTHING }) as const,
@@ -55,10 +62,14 @@ export function attestationChanges(attestation: Attestation, at: number): readon
   ]
 }
 
-/** `path/` records stay: they only help to find recipes. */
-export function removalChanges(attestation: Attestation): readonly Change[] {
-  const key = `attestation/${attestation.statement.recipe}/${attestation.digest}`
-  return [key, ...useKeysOf(attestation)].map((one) => ({ kind: 'remove', key: one }))
+/** `left`: what stays listed. `path/` records stay: they only help to find recipes. */
+export function removalChanges(
+  recipe: RecipeHash,
+  gone: readonly Attestation[],
+  left: readonly Listed[],
+): readonly Change[] {
+  const keys = gone.flatMap((one) => [attestationKey(recipe, one.digest), ...useKeysOf(one)])
+  return [listChange(recipe, left), ...keys.map((key) => ({ kind: 'remove', key }) as const)]
 }
 
 export function blobsNamedBy(statement: Statement): readonly BlobKey[] {
@@ -84,19 +95,45 @@ export function claimOf({ inputs, outputs, builder, expires }: Statement, at: nu
     expires,
     inputs: sha256Of(inputs.map(({ path, digest }) => `${path} ${digest}\n`).join('')),
     outputs: sha256Of(outputs.map(({ output, digest }) => `${output} ${digest}\n`).join('')),
+    archives: [...new Set(outputs.map(({ digest }) => digest))],
   }
 }
 
-/** In the order of their digests. */
-export async function attestationsOf(reader: IndexReader, recipe: RecipeHash): Promise<readonly StoredAttestation[]> {
-  const found: StoredAttestation[] = []
-  const prefix = `attestation/${recipe}/`
-  for await (const [key, value] of reader.entries({ prefix })) found.push(storedOf(key, value))
-  return found
+export async function listedOf(reader: IndexReader, recipe: RecipeHash): Promise<readonly Listed[]> {
+  return parseList(await reader.get(listKey(recipe)))
 }
 
-export async function* allAttestations(reader: IndexReader): AsyncGenerator<StoredAttestation> {
-  for await (const [key, value] of reader.entries({ prefix: 'attestation/' })) yield storedOf(key, value)
+/** In the order of the recipes. */
+export async function attestationsOf(
+  reader: IndexReader,
+  recipes: readonly RecipeHash[],
+): Promise<readonly StoredAttestation[]> {
+  const lists = await reader.getMany(recipes.map(listKey))
+  const listed = recipes.flatMap((recipe, i) => parseList(lists[i]).map((one) => ({ recipe, ...one })))
+  const envelopes = await reader.getMany(listed.map(({ recipe, digest }) => attestationKey(recipe, digest)))
+  return listed.flatMap((one, i) => {
+    const bytes = envelopes[i]
+    // It was forgotten in between.
+    return bytes === undefined ? [] : [{ ...one, bytes }]
+  })
+}
+
+export async function* allRecipes(
+  reader: IndexReader,
+): AsyncGenerator<{ readonly recipe: RecipeHash; readonly listed: readonly Listed[] }> {
+  for await (const [key, value] of reader.entries({ prefix: LISTS })) {
+    yield { recipe: parseRecipeHash(key.slice(LISTS.length)), listed: parseList(value) }
+  }
+}
+
+/** The keys of all envelopes, for checks. */
+export async function* allEnvelopes(
+  reader: IndexReader,
+): AsyncGenerator<{ readonly recipe: RecipeHash; readonly digest: Sha256; readonly bytes: Uint8Array }> {
+  for await (const [key, bytes] of reader.entries({ prefix: 'attestation/' })) {
+    const [, recipe = '', digest = ''] = key.split('/')
+    yield { recipe: parseRecipeHash(recipe), digest: parseSha256(digest), bytes }
+  }
 }
 
 export async function blobRecord(reader: IndexReader, key: BlobKey): Promise<BlobRecord | undefined> {
@@ -123,14 +160,12 @@ export async function* usesOf(
   }
 }
 
-export async function attestationBytes(
+export function attestationBytes(
   reader: IndexReader,
   recipe: RecipeHash,
   digest: Sha256,
 ): Promise<Uint8Array | undefined> {
-  const key = `attestation/${recipe}/${digest}`
-  const value = await reader.get(key)
-  return value === undefined ? undefined : storedOf(key, value).bytes
+  return reader.get(attestationKey(recipe, digest))
 }
 
 export async function recipesOfPath(reader: IndexReader, storeHash: string): Promise<readonly RecipeHash[]> {
@@ -151,22 +186,62 @@ export function hasDivergence(claims: readonly Claim[]): boolean {
   return false
 }
 
-export async function recordFormat(index: Index): Promise<string | undefined> {
-  const value = await index.get('format')
-  return value === undefined ? undefined : textOf(value)
+export type DivergenceRecord = {
+  /** When the first contradiction came, in seconds since 1970. */
+  readonly since: number
+}
+
+export function divergenceRecord(recipe: RecipeHash): string {
+  return `divergent/${recipe}`
+}
+
+export function encodeDivergence(record: DivergenceRecord): Uint8Array {
+  return Buffer.from(JSON.stringify(record))
+}
+
+export function parseDivergence(value: Uint8Array): DivergenceRecord {
+  return JSON.parse(textOf(value))
+}
+
+/** Of those that are here; in bytes as transferred. */
+export async function transferSizesOf(
+  reader: IndexReader,
+  archives: Iterable<Sha256>,
+): Promise<ReadonlyMap<Sha256, number>> {
+  const digests = [...new Set(archives)]
+  const values = await reader.getMany(digests.map((digest) => blobRecordKey({ kind: 'archive', digest })))
+  const sizes = new Map<Sha256, number>()
+  for (const [i, digest] of digests.entries()) {
+    const value = values[i]
+    if (value === undefined) continue
+    const { bytes }: BlobRecord = JSON.parse(textOf(value))
+    sizes.set(digest, bytes)
+  }
+  return sizes
 }
 
 const NOTHING = new Uint8Array()
-const NEWLINE = 0x0a
+const LISTS = 'recipe/'
+
+function listKey(recipe: RecipeHash): string {
+  return LISTS + recipe
+}
+
+export function attestationKey(recipe: RecipeHash, digest: Sha256): string {
+  return `attestation/${recipe}/${digest}`
+}
+
+function listChange(recipe: RecipeHash, listed: readonly Listed[]): Change {
+  if (listed.length === 0) return { kind: 'remove', key: listKey(recipe) }
+  return { kind: 'put', key: listKey(recipe), value: Buffer.from(JSON.stringify(listed)) }
+}
+
+function parseList(value: Uint8Array | undefined): readonly Listed[] {
+  return value === undefined ? [] : JSON.parse(textOf(value))
+}
 
 function useKeysOf({ digest, statement }: Attestation): readonly string[] {
   return blobsNamedBy(statement).map((blob) => `use/${blob.kind}/${blob.digest}/${statement.recipe}/${digest}`)
-}
-
-function storedOf(key: string, value: Uint8Array): StoredAttestation {
-  const end = value.indexOf(NEWLINE)
-  const claim: Claim = JSON.parse(textOf(value.subarray(0, end)))
-  return { digest: parseSha256(key.slice(-64)), claim, bytes: value.subarray(end + 1) }
 }
 
 function textOf(bytes: Uint8Array): string {

@@ -20,23 +20,31 @@ export async function closureOf(
   maximum: number,
 ): Promise<readonly RecipeHash[]> {
   const found = new Set<RecipeHash>([root])
-  for (const recipe of found) {
-    for (const next of await neighboursOf(reader, recipe, depth)) {
+  for (let frontier = [root]; frontier.length > 0; ) {
+    const fresh = new Set<RecipeHash>()
+    for (const next of await neighboursOf(reader, frontier, depth)) {
+      if (found.has(next)) continue
       if (found.size >= maximum) return [...found]
       found.add(next)
+      fresh.add(next)
     }
+    frontier = [...fresh]
   }
   return [...found]
 }
 
-async function neighboursOf(reader: IndexReader, recipe: RecipeHash, depth: Depth): Promise<readonly RecipeHash[]> {
+async function neighboursOf(
+  reader: IndexReader,
+  recipes: readonly RecipeHash[],
+  depth: Depth,
+): Promise<ReadonlySet<RecipeHash>> {
   const found = new Set<RecipeHash>()
-  for (const { bytes } of await attestationsOf(reader, recipe)) {
+  for (const { bytes } of await attestationsOf(reader, recipes)) {
     const { statement } = parseAttestation(bytes)
     if (depth === 'inputs') for (const input of statement.inputs) found.add(input.recipe)
     else for (const next of await referencedBy(reader, statement)) found.add(next)
   }
-  return [...found]
+  return found
 }
 
 async function referencedBy(reader: IndexReader, { outputs, inputs }: Statement): Promise<readonly RecipeHash[]> {

@@ -2,12 +2,15 @@
  * Looks at everything again as if it came from a stranger: each attestation parses and verifies, each file is what its
  * address says, records and files belong together. With `repair`, a file that is wrong is taken out of service.
  */
+import { parseSha256 } from '../format/hash.ts'
 import { parseAttestation, verifyAttestation } from '../trust/attestation.ts'
+import { parseRevocationList, verifyRevocationList } from '../trust/revocation.ts'
 import type { Cache } from './cache.ts'
-import { allAttestations, blobRecord, blobRecordKey, blobsNamedBy, claimOf } from './catalogue.ts'
+import { allEnvelopes, allRecipes, attestationsOf, blobRecord, blobsNamedBy, claimOf, listedOf } from './catalogue.ts'
 import { materialise } from './materialise.ts'
 import { hashFile, verifyDigest } from './publish/verify-file.ts'
 import { blobQueueName } from './queues.ts'
+import { listRecord } from './revocations.ts'
 import { type BlobKey, blobKinds } from './storage/blobs.ts'
 
 export type Fault = { readonly what: string; readonly reason: string }
@@ -47,7 +50,7 @@ export async function checkCache(cache: Cache, { repair }: CheckOptions): Promis
     for await (const name of cache.index.keys({ prefix: `blob/${kind}/` })) {
       if (listed.has(name.slice(-64))) continue
       faults.push({ what: `${kind} ${name.slice(-64)}`, reason: 'there is a record of it, but no file' })
-      if (repair) await cache.commits.commit([{ kind: 'remove', key: name }])
+      if (repair) await cache.records.remove({ kind, digest: parseSha256(name.slice(-64)) })
     }
   }
   return { attestations, blobs, bytes, absent, unlisted, faults }
@@ -56,19 +59,38 @@ export async function checkCache(cache: Cache, { repair }: CheckOptions): Promis
 async function checkAttestations(cache: Cache, faults: Fault[]): Promise<{ attestations: number; absent: number }> {
   let attestations = 0
   let absent = 0
-  for await (const { digest, claim, bytes } of allAttestations(cache.index)) {
+  for await (const { recipe, digest, bytes } of allEnvelopes(cache.index)) {
     attestations++
     const what = `attestation ${digest}`
     try {
       const attestation = parseAttestation(bytes)
-      const owner = cache.operators.byKey(claim.key)
+      const owner = cache.operators.byKey(attestation.envelope.keyId)
       if (owner !== undefined) verifyAttestation(attestation, owner.key)
-      const expected = JSON.stringify(claimOf(attestation.statement, claim.at))
-      if (attestation.digest !== digest || JSON.stringify(claim) !== expected)
+      const listed = (await listedOf(cache.index, recipe)).find((one) => one.digest === digest)
+      const expected = listed && JSON.stringify(claimOf(attestation.statement, listed.claim.at))
+      if (attestation.digest !== digest || attestation.statement.recipe !== recipe)
         faults.push({ what, reason: 'its record is wrong' })
+      if (listed === undefined || JSON.stringify(listed.claim) !== expected)
+        faults.push({ what, reason: 'it is not listed as it should be' })
       for (const key of blobsNamedBy(attestation.statement)) if ((await cache.blobs.size(key)) === undefined) absent++
     } catch (error) {
       faults.push({ what, reason: error instanceof Error ? error.message : String(error) })
+    }
+  }
+  for await (const { recipe, listed } of allRecipes(cache.index)) {
+    const found = await attestationsOf(cache.index, [recipe])
+    const missing = listed.filter(({ digest }) => !found.some((one) => one.digest === digest))
+    for (const { digest } of missing)
+      faults.push({ what: `attestation ${digest}`, reason: 'it is listed, but not here' })
+  }
+  for await (const [record, bytes] of cache.index.entries({ prefix: 'revocation/' })) {
+    try {
+      const list = parseRevocationList(bytes)
+      const owner = cache.operators.byKey(list.list.signer)
+      if (owner !== undefined) verifyRevocationList(list, owner.key)
+      if (listRecord(list.list) !== record) faults.push({ what: record, reason: 'its record is wrong' })
+    } catch (error) {
+      faults.push({ what: record, reason: error instanceof Error ? error.message : String(error) })
     }
   }
   return { attestations, absent }
@@ -92,7 +114,7 @@ async function checkBlob(cache: Cache, key: BlobKey): Promise<string> {
 
 async function withdraw(cache: Cache, key: BlobKey): Promise<void> {
   await cache.queues(blobQueueName(key), async () => {
-    await cache.commits.commit([{ kind: 'remove', key: blobRecordKey(key) }])
+    await cache.records.remove(key)
     await cache.blobs.remove(key)
   })
 }

@@ -34,6 +34,8 @@ export type Limits = {
   readonly closureRecipes: number
   /** Of one operator, for one recipe. */
   readonly attestationsPerRecipe: number
+  /** Of the revocation lists of one operator: they are part of every answer. */
+  readonly revocationBytesPerOperator: number
   /** Between the client's clock and this one, in a signed write. */
   readonly clockSeconds: number
   /** Recipes in the wanted list. */
@@ -61,6 +63,7 @@ export const defaultLimits: Limits = {
   uploadBytesPerOperator: 65_536 * MIB,
   closureRecipes: 20_000,
   attestationsPerRecipe: 32,
+  revocationBytesPerOperator: 256 * 1024,
   clockSeconds: 300,
   wantedRecipes: 10_000,
 }

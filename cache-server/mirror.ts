@@ -14,6 +14,7 @@ import { zstdDecompress } from 'node:zlib'
 import { AbnError } from '../format/errors.ts'
 import type { RecipeHash } from '../format/hash.ts'
 import { decodeBundle, maximumBundleBytes } from '../trust/bundle.ts'
+import { envelopesOf } from './answers.ts'
 import type { Cache } from './cache.ts'
 import { type BlobRecord, blobRecord } from './catalogue.ts'
 import type { Depth } from './closure.ts'
@@ -69,7 +70,7 @@ export function createPuller(cache: Cache, mirror: Mirror, { metrics, report }: 
       if (response === undefined) return
       const packed = await readLimited(response, maximumBundleBytes)
       const bundle = await decompress(packed, { maxOutputLength: maximumBundleBytes })
-      const envelopes = decodeBundle(bundle).map(({ bytes }) => bytes)
+      const envelopes = envelopesOf(decodeBundle(bundle))
       for (let at = 0; at < envelopes.length; at += 500) {
         await cache.acceptor.accept(envelopes.slice(at, at + 500), undefined)
       }

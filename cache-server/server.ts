@@ -8,7 +8,10 @@ import { collectGarbage } from './collect-garbage.ts'
 import type { CacheConfig } from './config.ts'
 import { createApp } from './http/app.ts'
 import { createMetrics } from './http/metrics.ts'
+import { createObservation } from './http/observation.ts'
 import { collectApi } from './http/openapi.ts'
+import { addQuickDownloads } from './http/quick-downloads.ts'
+import { createRateLimit } from './http/rate-limit.ts'
 import { createPuller } from './mirror.ts'
 import { addBlobRoutes } from './routes/blobs.ts'
 import { addEvidenceRoutes } from './routes/evidence.ts'
@@ -37,11 +40,14 @@ export type StartOptions = {
 
 /** Throws ABN_CACHE_DATA, and what listening throws. */
 export async function startCache(options: StartOptions): Promise<RunningCache> {
-  const { data, config, accessLog = ignore, report = ignore, nowSeconds } = options
+  const { data, config, accessLog, report = ignore, nowSeconds } = options
   const cache = await openCache({ data, config, ...(nowSeconds === undefined ? {} : { nowSeconds }) })
   const metrics = createMetrics()
   try {
-    const app = await createApp({ config, metrics, accessLog, report })
+    const { responseSeconds, requestsPerMinute } = config.limits
+    const observation = createObservation({ metrics, accessLog, responseSeconds })
+    const rate = createRateLimit(requestsPerMinute)
+    const app = await createApp({ config, metrics, observation, rate, report })
     const api = collectApi(app)
     const puller = config.mirror && createPuller(cache, config.mirror, { metrics, report })
     const gauges = gaugesOf(app)
@@ -49,6 +55,9 @@ export async function startCache(options: StartOptions): Promise<RunningCache> {
     addEvidenceRoutes(app, cache, puller)
     addListRoutes(app, { cache, metrics, api, gauges })
     await addWriteRoutes(app, cache, metrics)
+    // Behind a proxy all addresses are in a header, and the proxy is what is quick.
+    if (!config.trustProxy)
+      addQuickDownloads(app, { blobs: cache.blobs, records: cache.records, observation, rate, report })
     const { host, port } = addressOf(options.listen ?? config.listen)
     const url = await app.listen({ host, port })
     const stopChores = startChores(cache, report)

@@ -9,12 +9,12 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { zstdDecompress } from 'node:zlib'
 import { AbnError } from '../format/errors.ts'
-import { parseRecipeHash, parseSha256, type RecipeHash } from '../format/hash.ts'
+import { parseSha256 } from '../format/hash.ts'
 import { decodeBundle, maximumBundleBytes } from '../trust/bundle.ts'
 import { encodePublicKey } from '../trust/key.ts'
-import { encodeAnswer } from './answers.ts'
+import { encodeAnswer, envelopesOf } from './answers.ts'
 import type { Cache } from './cache.ts'
-import { blobRecord } from './catalogue.ts'
+import { allRecipes, blobRecord } from './catalogue.ts'
 import { closureOf } from './closure.ts'
 import { materialise } from './materialise.ts'
 import { type BlobKey, blobKinds } from './storage/blobs.ts'
@@ -39,7 +39,7 @@ export async function exportCache(cache: Cache, directory: string): Promise<Expo
   await writeFileDurably(join(at, 'revocations'), (await encodeAnswer(cache.index, [], cache.encoder)).body)
   const blobs = await exportBlobs(cache, at)
   let recipes = 0
-  for await (const recipe of allRecipes(cache)) {
+  for await (const { recipe } of allRecipes(cache.index)) {
     recipes++
     await writeFileDurably(
       join(at, 'evidence', recipe),
@@ -63,7 +63,7 @@ export async function importCache(cache: Cache, directory: string): Promise<Impo
   const counts = { accepted: 0, known: 0, refused: 0, blobs: 0 }
   const take = async (file: string) => {
     const bundle = await decompress(await readFile(file), { maxOutputLength: maximumBundleBytes })
-    const envelopes = decodeBundle(bundle).map(({ bytes }) => bytes)
+    const envelopes = envelopesOf(decodeBundle(bundle))
     for (const { status } of await cache.acceptor.accept(envelopes, undefined)) counts[status]++
   }
   await take(join(at, 'revocations'))
@@ -95,15 +95,6 @@ async function exportBlobs(cache: Cache, at: string): Promise<number> {
     }
   }
   return blobs
-}
-
-async function* allRecipes(cache: Cache): AsyncGenerator<RecipeHash> {
-  let last = ''
-  for await (const key of cache.index.keys({ prefix: 'attestation/' })) {
-    const recipe = key.split('/')[1] ?? ''
-    if (recipe !== last) yield parseRecipeHash(recipe)
-    last = recipe
-  }
 }
 
 /** False when nothing names it, or it is not what it should be. */

@@ -8,12 +8,14 @@ import { AbnError } from '../../format/errors.ts'
 import type { CacheConfig } from '../config.ts'
 import { failureOf } from './errors.ts'
 import type { Metrics } from './metrics.ts'
+import { type Observation, safetyHeaders } from './observation.ts'
+import type { RateLimit } from './rate-limit.ts'
 
 export type AppOptions = {
   readonly config: CacheConfig
   readonly metrics: Metrics
-  /** One line of JSON for each request. */
-  readonly accessLog: (line: string) => void
+  readonly observation: Observation
+  readonly rate: RateLimit
   /** Failures of the server itself. */
   readonly report: (what: string, error: unknown) => void
 }
@@ -21,7 +23,7 @@ export type AppOptions = {
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const { config } = options
   const { limits } = config
-  const [{ fastify }, { default: rateLimit }] = await Promise.all([import('fastify'), import('@fastify/rate-limit')])
+  const { fastify } = await import('fastify')
   const app = fastify({
     bodyLimit: limits.bodyBytes,
     trustProxy: config.trustProxy,
@@ -44,14 +46,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   app.server.maxHeadersCount = 100
   app.server.setTimeout(limits.idleSeconds * 1000)
   limitConnections(app, limits)
-  await app.register(rateLimit, {
-    max: limits.requestsPerMinute,
-    timeWindow: 60_000,
-    cache: 20_000,
-    errorResponseBuilder: (_request, { after }) =>
-      new AbnError('ABN_CACHE_RATE', 'too many requests from this address', { hint: `try again in ${after}` }),
-  })
-  observe(app, options)
+  limitRate(app, options.rate)
+  observe(app, options.observation)
   app.setNotFoundHandler((_request, reply) => {
     const { status, body } = failureOf(new AbnError('ABN_CACHE_NOT_FOUND', 'there is nothing here'))
     return reply.code(status).header('cache-control', 'no-store').send(body)
@@ -90,33 +86,36 @@ function limitConnections(app: FastifyInstance, limits: CacheConfig['limits']): 
   })
 }
 
-function observe(app: FastifyInstance, { config, metrics, accessLog }: AppOptions): void {
-  app.addHook('onRequest', async (_request, reply) => {
-    reply.header('x-content-type-options', 'nosniff')
-    reply.header('content-security-policy', "default-src 'none'")
-    const { raw } = reply
-    const timer = setTimeout(() => raw.socket?.destroy(), config.limits.responseSeconds * 1000)
-    timer.unref()
-    raw.once('close', () => clearTimeout(timer))
-  })
-  app.addHook('onResponse', async (request, reply) => {
-    const route = request.routeOptions.url ?? 'none'
-    const status = String(reply.statusCode)
-    const bytes = bytesOf(request, reply)
-    metrics.add('abn_cache_requests_total', { route, method: request.method, status })
-    metrics.add('abn_cache_response_bytes_total', { route }, bytes)
-    metrics.observeSeconds(route, reply.elapsedTime / 1000)
-    accessLog(
-      JSON.stringify({
-        time: new Date().toISOString(),
-        address: request.ip,
-        method: request.method,
-        path: request.url.slice(0, 300),
-        status: reply.statusCode,
-        bytes,
-        milliseconds: Math.round(reply.elapsedTime * 10) / 10,
+function limitRate(app: FastifyInstance, rate: RateLimit): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    const seconds = rate.secondsToWait(request.ip, Date.now())
+    if (seconds === 0) return done()
+    reply.header('retry-after', seconds)
+    done(
+      new AbnError('ABN_CACHE_RATE', 'too many requests from this address', {
+        hint: `try again in ${seconds} seconds`,
       }),
     )
+  })
+}
+
+function observe(app: FastifyInstance, observation: Observation): void {
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.headers(safetyHeaders)
+    observation.limitTime(reply.raw)
+    done()
+  })
+  app.addHook('onResponse', (request, reply, done) => {
+    observation.note({
+      route: request.routeOptions.url ?? 'none',
+      method: request.method,
+      status: reply.statusCode,
+      bytes: bytesOf(request, reply),
+      milliseconds: reply.elapsedTime,
+      address: request.ip,
+      path: request.url,
+    })
+    done()
   })
 }
 

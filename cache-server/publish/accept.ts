@@ -6,7 +6,6 @@ import { AbnError, type ErrorCode } from '../../format/errors.ts'
 import type { RecipeHash, Sha256 } from '../../format/hash.ts'
 import { storeHashFor, storeHashOf, storePathOf } from '../../format/store-path.ts'
 import { type Attestation, parseAttestation, verifyAttestation } from '../../trust/attestation.ts'
-import { parseEnvelope } from '../../trust/dsse.ts'
 import { parseRevocationList, revocationPayloadType, verifyRevocationList } from '../../trust/revocation.ts'
 import type { Statement } from '../../trust/statement.ts'
 import {
@@ -15,13 +14,18 @@ import {
   blobRecord,
   type Claim,
   claimOf,
+  divergenceRecord,
+  encodeDivergence,
   hasDivergence,
-  type StoredAttestation,
+  type Listed,
+  listedOf,
 } from '../catalogue.ts'
 import type { OperatorKey, Operators } from '../operators.ts'
-import { createQueues } from '../queues.ts'
+import { type Queues, recipeQueueName } from '../queues.ts'
+import { takenBack } from '../revocations.ts'
 import type { GroupCommit } from '../storage/group-commit.ts'
 import type { Change, Index } from '../storage/index.ts'
+import { revocationChanges } from './accept-revocations.ts'
 
 export type Accepted =
   | { readonly status: 'accepted' | 'known'; readonly digest: Sha256; readonly divergent?: true }
@@ -39,15 +43,17 @@ export type AcceptorParts = {
   readonly index: Index
   readonly commits: GroupCommit
   readonly operators: Operators
+  /** Shared with what collects garbage. */
+  readonly queues: Queues
   readonly attestationsPerRecipe: number
+  readonly revocationBytesPerOperator: number
   readonly nowSeconds: () => number
   /** Called after each change of what is known of a recipe. */
   readonly changed: (recipe: RecipeHash | undefined) => void
 }
 
 export function createAcceptor(parts: AcceptorParts): Acceptor {
-  const { index, commits, operators, nowSeconds } = parts
-  const oneByOne = createQueues()
+  const { index, commits, operators, queues, nowSeconds } = parts
 
   async function accept(envelopes: readonly Uint8Array[], operator: string | undefined): Promise<readonly Accepted[]> {
     return Promise.all(envelopes.map((bytes) => acceptOne(bytes, operator)))
@@ -55,9 +61,7 @@ export function createAcceptor(parts: AcceptorParts): Acceptor {
 
   async function acceptOne(bytes: Uint8Array, operator: string | undefined): Promise<Accepted> {
     try {
-      return await (parseEnvelope(bytes).payloadType === revocationPayloadType
-        ? acceptRevocation(bytes, operator)
-        : acceptAttestation(bytes, operator))
+      return await (isRevocationList(bytes) ? acceptRevocation(bytes, operator) : acceptAttestation(bytes, operator))
     } catch (error) {
       if (!(error instanceof AbnError) || isFault(error)) throw error
       return { status: 'refused', code: error.code, message: error.message }
@@ -70,26 +74,37 @@ export function createAcceptor(parts: AcceptorParts): Acceptor {
     const attestation = verifyAttestation(parsed, owner.key)
     requireOwnPaths(attestation.statement)
     if (attestation.statement.expires <= nowSeconds()) throw refused('it has expired')
-    return oneByOne(attestation.statement.recipe, () => store(attestation))
+    return queues(recipeQueueName(attestation.statement.recipe), () => store(attestation))
   }
 
   async function store(attestation: Attestation): Promise<Accepted> {
     const { digest, statement } = attestation
     const now = nowSeconds()
-    const others = await attestationsOf(index, statement.recipe)
+    const others = await listedOf(index, statement.recipe)
     const claim = claimOf(statement, now)
     if (others.some((one) => one.digest === digest)) return { status: 'known', digest }
     requireRoom(others, claim)
     await requireAgreement(attestation)
-    const divergent = hasDivergence([...others.map((one) => one.claim), claim])
-    const changes: Change[] = [...attestationChanges(attestation, now)]
-    if (divergent && !hasDivergence(others.map((one) => one.claim))) {
-      const value = Buffer.from(JSON.stringify({ since: now }))
-      changes.push({ kind: 'put', key: `divergent/${statement.recipe}`, value })
+    const changes: Change[] = [...attestationChanges(attestation, now, others)]
+    const divergence = await divergenceWith(others, { attestation, claim })
+    if (divergence !== 'none' && (await index.get(divergenceRecord(statement.recipe))) === undefined) {
+      changes.push({ kind: 'put', key: divergenceRecord(statement.recipe), value: encodeDivergence({ since: now }) })
     }
     await commits.commit(changes)
     parts.changed(statement.recipe)
-    return { status: 'accepted', digest, ...(divergent ? { divergent } : {}) }
+    return { status: 'accepted', digest, ...(divergence === 'open' ? { divergent: true } : {}) }
+  }
+
+  /** 'settled' when it is only with what was taken back. */
+  async function divergenceWith(
+    others: readonly Listed[],
+    { attestation, claim }: { readonly attestation: Attestation; readonly claim: Claim },
+  ): Promise<'none' | 'settled' | 'open'> {
+    if (!hasDivergence([...others.map((one) => one.claim), claim])) return 'none'
+    const isTakenBack = await takenBack(index, operators)
+    const stored = await attestationsOf(index, [attestation.statement.recipe])
+    const standing = stored.filter(({ bytes }) => !isTakenBack(parseAttestation(bytes))).map((one) => one.claim)
+    return !isTakenBack(attestation) && hasDivergence([...standing, claim]) ? 'open' : 'settled'
   }
 
   /** Size and references of an archive that is here are facts. */
@@ -103,7 +118,7 @@ export function createAcceptor(parts: AcceptorParts): Acceptor {
   }
 
   /** No operator can fill the answers of others. */
-  function requireRoom(others: readonly StoredAttestation[], claim: Claim): void {
+  function requireRoom(others: readonly Listed[], claim: Claim): void {
     const owner = operators.byKey(claim.key)?.operator
     const own = others.filter((one) => operators.byKey(one.claim.key)?.operator === owner)
     if (own.length >= parts.attestationsPerRecipe) {
@@ -114,17 +129,14 @@ export function createAcceptor(parts: AcceptorParts): Acceptor {
   async function acceptRevocation(bytes: Uint8Array, operator: string | undefined): Promise<Accepted> {
     const parsed = parseRevocationList(bytes)
     const owner = signerOf(parsed.envelope.keyId, operator)
-    const { list, digest } = verifyRevocationList(parsed, owner.key)
-    return oneByOne(`revocation ${list.signer}`, async () => {
-      const key = `revocation/${list.signer}/${String(list.version).padStart(16, '0')}`
-      const known = await index.get(key)
-      if (known !== undefined) {
-        if (Buffer.from(known).equals(bytes)) return { status: 'known', digest }
-        throw refused(`there is another revocation list of version ${list.version} by this key`)
-      }
-      await commits.commit([{ kind: 'put', key, value: bytes }])
+    const verified = verifyRevocationList(parsed, owner.key)
+    return queues(`revocations ${owner.operator}`, async () => {
+      const maximumBytes = parts.revocationBytesPerOperator
+      const changes = await revocationChanges(verified, owner, { index, operators, maximumBytes })
+      if (changes === undefined) return { status: 'known', digest: verified.digest }
+      await commits.commit(changes)
       parts.changed(undefined)
-      return { status: 'accepted', digest }
+      return { status: 'accepted', digest: verified.digest }
     })
   }
 
@@ -151,6 +163,11 @@ function requireOwnPaths({ recipe, name, version, outputs, inputs }: Statement):
       throw refused(`${input.path} is not the output ${input.output} of ${input.recipe}`)
     }
   }
+}
+
+/** A look only; what it is, the parser says. The text cannot stand anywhere else in an envelope that parses. */
+function isRevocationList(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(`"payloadType":"${revocationPayloadType}"`)
 }
 
 function isFault({ code }: AbnError): boolean {

@@ -7,12 +7,12 @@ import { AbnError } from '../../format/errors.ts'
 import type { StorePath } from '../../format/store-path.ts'
 import { parseAttestation } from '../../trust/attestation.ts'
 import type { Statement } from '../../trust/statement.ts'
-import { attestationBytes, attestationsOf, type BlobRecord, blobChange, blobRecord, usesOf } from '../catalogue.ts'
+import type { BlobRecords } from '../blob-records.ts'
+import { attestationBytes, attestationsOf, type BlobRecord, usesOf } from '../catalogue.ts'
 import type { Limits } from '../limits.ts'
 import type { Operators } from '../operators.ts'
 import { blobQueueName, type Queues } from '../queues.ts'
 import type { BlobKey, BlobStore } from '../storage/blobs.ts'
-import type { GroupCommit } from '../storage/group-commit.ts'
 import type { Index } from '../storage/index.ts'
 import { type VerifiedFile, verifyArchive, verifyLog, verifySource } from './verify-file.ts'
 
@@ -34,23 +34,26 @@ export type Publisher = {
 
 export type PublisherParts = {
   readonly index: Index
-  readonly commits: GroupCommit
+  readonly records: BlobRecords
   readonly blobs: BlobStore
   readonly operators: Operators
   readonly limits: Limits
   /** By blobQueueName; shared with what collects garbage. */
   readonly queues: Queues
   readonly nowSeconds: () => number
+  /** Called after a blob has become visible. */
+  readonly changed: () => void
 }
 
 export function createPublisher({
   index,
-  commits,
+  records,
   blobs,
   operators,
   limits,
   queues,
   nowSeconds,
+  changed,
 }: PublisherParts): Publisher {
   async function requireNamed(key: BlobKey, operator: string | undefined): Promise<Statement> {
     for await (const { recipe, attestation } of usesOf(index, key)) {
@@ -84,17 +87,18 @@ export function createPublisher({
   async function publish(key: BlobKey, file: string, operator: string | undefined) {
     const statement = await requireNamed(key, operator)
     return queues(blobQueueName(key), async () => {
-      const known = await blobRecord(index, key)
+      const known = await records.get(key)
       if (known !== undefined && (await blobs.size(key)) === known.bytes) return { fresh: false, record: known }
       const facts = await verify(key, file, statement)
       const record: BlobRecord = { ...facts, at: nowSeconds(), operator: operator ?? 'upstream' }
       await blobs.put(key, file)
-      await commits.commit([blobChange(key, record)])
+      await records.put(key, record)
+      changed()
       return { fresh: true, record }
     })
   }
 
-  const has = (key: BlobKey) => queues(blobQueueName(key), async () => (await blobRecord(index, key)) !== undefined)
+  const has = (key: BlobKey) => queues(blobQueueName(key), async () => (await records.get(key)) !== undefined)
 
   return { has, requireNamed, publish }
 }
@@ -106,7 +110,7 @@ export function createPublisher({
 async function candidatesOf(index: Index, statement: Statement): Promise<ReadonlySet<StorePath>> {
   const found = new Set<StorePath>([...statement.outputs, ...statement.inputs].map(({ path }) => path))
   for (const { recipe, digest } of statement.inputs.slice(0, MAXIMUM_INPUTS)) {
-    const [first] = await attestationsOf(index, recipe)
+    const [first] = await attestationsOf(index, [recipe])
     if (first === undefined) continue
     const { outputs } = parseAttestation(first.bytes).statement
     for (const output of outputs) if (output.digest === digest) for (const path of output.references) found.add(path)

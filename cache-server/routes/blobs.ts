@@ -6,9 +6,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { AbnError } from '../../format/errors.ts'
 import { parseSha256 } from '../../format/hash.ts'
 import type { Cache } from '../cache.ts'
-import { type BlobRecord, blobRecord } from '../catalogue.ts'
+import type { BlobRecord } from '../catalogue.ts'
+import { blobHeaders, blobRoute } from '../http/blob-headers.ts'
 import { parseRange } from '../http/range.ts'
 import { closedObject, hashSchema } from '../http/schemas.ts'
+import { sendBlob } from '../http/send-blob.ts'
 import type { Puller } from '../mirror.ts'
 import type { BlobKey, BlobKind } from '../storage/blobs.ts'
 
@@ -16,11 +18,11 @@ export function addBlobRoutes(app: FastifyInstance, cache: Cache, puller: Puller
   for (const kind of ['archive', 'source', 'log'] as const) {
     app.route<{ Params: { digest: string } }>({
       method: ['GET', 'HEAD'],
-      url: `/v1/${kind}s/:digest`,
+      url: blobRoute(kind),
       schema: { summary: SUMMARIES[kind], params: closedObject({ digest: hashSchema }) },
       handler: async (request, reply) => {
         const key: BlobKey = { kind, digest: parseSha256(request.params.digest) }
-        const record = (await blobRecord(cache.index, key)) ?? (await puller?.pull(key))
+        const record = (await cache.records.get(key)) ?? (await puller?.pull(key))
         if (record === undefined) throw missing(key)
         return answer({ request, reply, cache, key, record })
       },
@@ -44,13 +46,9 @@ type Parts = {
 
 async function answer({ request, reply, cache, key, record }: Parts): Promise<FastifyReply> {
   const { bytes } = record
-  const tag = `"${record.transport}"`
-  reply.headers({
-    etag: tag,
-    'accept-ranges': 'bytes',
-    'cache-control': 'public, max-age=31536000, immutable',
-    'content-type': key.kind === 'source' ? 'application/octet-stream' : 'application/zstd',
-  })
+  const headers = blobHeaders(key.kind, record)
+  const { etag: tag } = headers
+  reply.headers(headers)
   const { 'if-none-match': noneMatch, 'if-range': ifRange } = request.headers
   if (noneMatch === '*' || noneMatch?.split(/, */).includes(tag)) return reply.code(304).send()
   const range =
@@ -63,12 +61,15 @@ async function answer({ request, reply, cache, key, record }: Parts): Promise<Fa
   reply.header('content-length', end - start)
   if (range.kind === 'part') reply.code(206).header('content-range', `bytes ${start}-${end - 1}/${bytes}`)
   if (request.method === 'HEAD') return reply.send()
-  const content = await cache.blobs.read(key, { start, end })
-  if (content === undefined) {
-    reply.removeHeader('content-length')
-    throw missing(key)
-  }
-  return reply.send(content)
+  const { raw } = reply
+  const found = await sendBlob(raw, { blobs: cache.blobs, key, range: { start, end } }, () => {
+    reply.hijack()
+    raw.statusCode = reply.statusCode
+    for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value)
+  })
+  if (found) return reply
+  reply.removeHeader('content-length')
+  throw missing(key)
 }
 
 function missing({ kind, digest }: BlobKey): AbnError {

@@ -51,6 +51,7 @@ export function addListRoutes(app: FastifyInstance, { cache, metrics, api, gauge
         summary:
           'Recipes for which attestations over the same inputs name different outputs. `after` is the last one seen.',
         querystring: closedObject({ limit: limitSchema, after: hashSchema }, ['limit', 'after']),
+        response: { 200: divergentSchema },
       },
     },
     async (request, reply) => {
@@ -84,4 +85,31 @@ const operatorsSchema = closedObject({
 
 const wantedSchema = closedObject({
   wanted: { type: 'array', items: closedObject({ recipe: hashSchema, asked: countSchema, last: countSchema }) },
+})
+
+const textSchema = { type: 'string' } as const
+const flagSchema = { type: 'boolean' } as const
+
+const claimSchema = closedObject({
+  attestation: hashSchema,
+  operator: textSchema,
+  key: textSchema,
+  expires: countSchema,
+  revoked: flagSchema,
+  inputs: hashSchema,
+  outputs: { type: 'object', additionalProperties: hashSchema },
+})
+
+const divergentSchema = closedObject({
+  divergent: {
+    type: 'array',
+    items: closedObject({
+      recipe: hashSchema,
+      name: textSchema,
+      version: textSchema,
+      since: countSchema,
+      settled: flagSchema,
+      claims: { type: 'array', items: claimSchema },
+    }),
+  },
 })

@@ -3,17 +3,20 @@
  * to it stay valid, so that a backup costs no space.
  */
 import { randomUUID } from 'node:crypto'
-import { constants, createReadStream } from 'node:fs'
-import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { read as readCallback, readSync } from 'node:fs'
+import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Readable } from 'node:stream'
 import { parseSha256 } from '../../format/hash.ts'
-import { type BlobKey, type BlobListing, type BlobStore, type ByteRange, blobKinds } from './blobs.ts'
+import { type BlobKey, type BlobListing, type BlobStore, type ByteRange, blobKinds, type TakeChunk } from './blobs.ts'
+import { createChunks } from './chunks.ts'
 import { isMissing, syncDirectory, syncFile } from './durable.ts'
+import { createOpenFiles, type OpenFile } from './open-files.ts'
 
 export async function openDirectoryBlobs(directory: string): Promise<BlobStore> {
   for (const kind of blobKinds) await mkdir(join(directory, `${kind}s`), { recursive: true, mode: 0o755 })
   const pathOf = (key: BlobKey) => blobPathOf(directory, key)
+  const files = createOpenFiles(OPEN_FILES)
+  const chunks = createChunks()
 
   async function put(key: BlobKey, file: string): Promise<void> {
     const path = pathOf(key)
@@ -22,16 +25,35 @@ export async function openDirectoryBlobs(directory: string): Promise<BlobStore> 
       await syncDirectory(dirname(dirname(path)))
     }
     await moveFile(file, path)
+    files.forget(path)
     await syncDirectory(dirname(path))
+  }
+
+  async function read(key: BlobKey, range: ByteRange, take: TakeChunk): Promise<boolean> {
+    const chunk = chunks.take()
+    try {
+      const found = await files.use(pathOf(key), async (file) => {
+        await readRange({ ...file, chunk }, range, take)
+        return true
+      })
+      return found ?? false
+    } finally {
+      chunks.give(chunk)
+    }
+  }
+
+  async function remove(key: BlobKey): Promise<void> {
+    await rm(pathOf(key), { force: true })
+    files.forget(pathOf(key))
   }
 
   return {
     size: async (key) => (await statusOf(pathOf(key)))?.size,
-    read: (key, range) => readRange(pathOf(key), range),
+    read,
     put,
-    remove: (key) => rm(pathOf(key), { force: true }),
+    remove,
     list: (kind) => listBlobs(join(directory, `${kind}s`)),
-    close: async () => {},
+    close: async () => files.close(),
   }
 }
 
@@ -39,32 +61,39 @@ export function blobPathOf(directory: string, { kind, digest }: BlobKey): string
   return join(directory, `${kind}s`, digest.slice(0, 2), digest)
 }
 
-/** Up to this size a range is read at once: a stream costs more than the bytes. */
-const WHOLE_BYTES = 1024 * 1024
-const CHUNK_BYTES = 512 * 1024
+const OPEN_FILES = 256
 
-async function readRange(path: string, { start, end }: ByteRange): Promise<Readable | Uint8Array | undefined> {
-  const handle = await openExisting(path)
-  if (handle === undefined) return undefined
-  if (end - start > WHOLE_BYTES) {
-    return createReadStream(path, { fd: handle, start, end: end - 1, highWaterMark: CHUNK_BYTES })
-  }
-  try {
-    const bytes = Buffer.allocUnsafe(end - start)
-    const { bytesRead } = await handle.read(bytes, 0, bytes.length, start)
-    return bytes.subarray(0, bytesRead)
-  } finally {
-    await handle.close()
+/** A range so short, of a file that was read lately, costs less than to ask another thread for it. */
+const SHORT_BYTES = 64 * 1024
+
+type Source = OpenFile & { readonly chunk: Buffer }
+
+async function readRange(source: Source, { start, end }: ByteRange, take: TakeChunk): Promise<void> {
+  const { descriptor, isWarm, chunk } = source
+  const isQuick = isWarm && end - start <= SHORT_BYTES
+  for (let at = start; at < end; ) {
+    const wanted = Math.min(chunk.length, end - at)
+    const bytes = isQuick
+      ? readSync(descriptor, chunk, 0, wanted, at)
+      : await readAt(descriptor, chunk, { position: at, bytes: wanted })
+    if (bytes === 0) throw new Error(`a blob ends at ${at}, expected ${end}`)
+    at += bytes
+    await take(bytes === chunk.length ? chunk : chunk.subarray(0, bytes))
   }
 }
 
-async function openExisting(path: string) {
-  try {
-    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
-  } catch (error) {
-    if (isMissing(error)) return undefined
-    throw error
-  }
+/** With the callback of node:fs: its promises cost a third more. */
+function readAt(
+  descriptor: number,
+  chunk: Buffer,
+  { position, bytes }: { readonly position: number; readonly bytes: number },
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    readCallback(descriptor, chunk, 0, bytes, position, (error, count) => {
+      if (error === null) resolve(count)
+      else reject(error)
+    })
+  })
 }
 
 async function* listBlobs(directory: string): AsyncGenerator<BlobListing> {

@@ -11,9 +11,11 @@ export async function openLevelIndex(directory: string): Promise<Index> {
   const database = new Level<string, Uint8Array>(directory, {
     keyEncoding: 'utf8',
     valueEncoding: 'view',
-    cacheSize: 16 * 1024 * 1024,
-    writeBufferSize: 8 * 1024 * 1024,
-    // Each open table is mapped into memory, 2 MiB at most: this bounds what a large index takes.
+    cacheSize: 8 * 1024 * 1024,
+    writeBufferSize: 4 * 1024 * 1024,
+    // 64 tables are open at a time (74 is the least that LevelDB takes), each mapped into memory: small ones bound what a large
+    // index takes.
+    maxFileSize: 1024 * 1024,
     maxOpenFiles: 74,
   })
   try {

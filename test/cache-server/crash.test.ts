@@ -47,7 +47,7 @@ test('killed with -9 under load, a cache loses no acknowledged write', async (t)
   t.teardown(() => cache.close())
   const lost: string[] = []
   for (const { recipe, path } of acknowledged.statements)
-    if ((await attestationsOf(cache.index, recipe)).length === 0) lost.push(path)
+    if ((await attestationsOf(cache.index, [recipe])).length === 0) lost.push(path)
   for (const { digest, path } of acknowledged.archives) {
     if ((await blobRecord(cache.index, { kind: 'archive', digest })) === undefined) lost.push(`${path} (archive)`)
   }

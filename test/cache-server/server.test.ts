@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import test from 'ava'
 import { sha256Of } from '../../format/hash.ts'
+import { parseTransferSizes } from '../../format/transfer-sizes.ts'
 import { signRevocationList } from '../../trust/revocation.ts'
 import {
   alice,
@@ -9,6 +10,7 @@ import {
   bob,
   createUpload,
   envelopesIn,
+  evidenceIn,
   finishUpload,
   packageOf,
   publish,
@@ -188,6 +190,25 @@ test('it describes itself', async (t) => {
   )
   const metrics = (await send(url, { path: '/metrics' })).body.toString()
   t.regex(metrics, /abn_cache_requests_total\{route="\/healthz",method="GET",status="200"\} 1/)
+})
+
+test('answers say how large the archives are that are here, as a hint', async (t) => {
+  const { url } = await startTestCache(t)
+  const [hello, libc] = [packageOf('hello'), packageOf('libc')]
+  await publish(url, alice, hello)
+  await sendEvidence(url, alice, [attestationOf(libc, alice)])
+  const sizes = async () => {
+    const body = Buffer.from(JSON.stringify({ recipes: [hello.recipe, libc.recipe] }))
+    const headers = { 'content-type': 'application/json' }
+    const answer = evidenceIn(await send(url, { method: 'POST', path: '/v1/closures', body, headers }))
+    const hints = answer.filter(({ kind }) => kind === 'transfer-sizes').map(({ bytes }) => parseTransferSizes(bytes))
+    t.is(hints.length, 1)
+    return [hello, libc].map(({ digest }) => hints[0]?.sizeOf(digest))
+  }
+  t.deepEqual(await sizes(), [hello.compressed.length, undefined])
+  // An answer that was kept is made anew when an archive has come.
+  await upload(url, alice, { kind: 'archive', digest: libc.digest }, libc.compressed)
+  t.deepEqual(await sizes(), [hello.compressed.length, libc.compressed.length])
 })
 
 test('a large closure is made in a thread, once for all who ask at the same time', async (t) => {

@@ -63,7 +63,7 @@ for (const fault of faults) {
       if (at === 'index') {
         plan.next = fault
         await t.throwsAsync(cache.acceptor.accept(envelopes, 'alice'))
-        const known = await attestationsOf(cache.index, hello.recipe)
+        const known = await attestationsOf(cache.index, [hello.recipe])
         t.is(known.length, fault === 'failed, but written' ? 1 : 0)
       }
       const [taken] = await cache.acceptor.accept(envelopes, 'alice')

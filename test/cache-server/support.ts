@@ -8,9 +8,12 @@ import { encodeArchive } from '../../format/archive/encode.ts'
 import type { ArchiveEntry } from '../../format/archive/entry.ts'
 import { parseRecipeHash, type RecipeHash, type Sha256, sha256Of } from '../../format/hash.ts'
 import { type StorePath, storeItemOf, storePathOf } from '../../format/store-path.ts'
+import { transferSizesKind } from '../../format/transfer-sizes.ts'
 import { encodeWriteAuthorization, encodeWriteRequest, type WriteRequest } from '../../format/write-request.ts'
 import { attest, type VerifiedAttestation } from '../../trust/attestation.ts'
 import { decodeBundle } from '../../trust/bundle.ts'
+import type { Evidence } from '../../trust/evidence.ts'
+import { type RevocationList, signRevocationList, type VerifiedRevocationList } from '../../trust/revocation.ts'
 import { newSecretKey, type SecretKey } from '../../trust/secret-key.ts'
 import type { StatedInput, Statement } from '../../trust/statement.ts'
 import { temporaryDirectory } from '../_support/temporary.ts'
@@ -258,7 +261,18 @@ export async function publish(url: string, operator: Operator, subject: Package)
   if (answer.json?.published !== true) throw new Error(`upload: ${answer.status} ${JSON.stringify(answer.json)}`)
 }
 
+export function evidenceIn({ body }: Answer): readonly Evidence[] {
+  return decodeBundle(zstdDecompressSync(body))
+}
+
 /** Digests of the envelopes in an answer. */
 export function envelopesIn(answer: Answer): readonly string[] {
-  return decodeBundle(zstdDecompressSync(answer.body)).map(({ bytes }) => sha256Of(bytes))
+  return evidenceIn(answer).flatMap(({ kind, bytes }) => (kind === transferSizesKind ? [] : [sha256Of(bytes)]))
+}
+
+/** With nothing in it but what is given. */
+export function revocationsOf({ secret }: Operator, changes: Partial<RevocationList>): VerifiedRevocationList {
+  const issued = Math.floor(Date.now() / 1000)
+  const nothing = { keys: [], statements: [], version: 1, issued, expires: issued + 86_400 }
+  return signRevocationList({ format: 1, signer: secret.publicKey.id, ...nothing, ...changes }, secret)
 }

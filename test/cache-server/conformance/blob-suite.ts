@@ -12,10 +12,20 @@ export function blobSuite(test: TestFn, name: string, open: OpenBlobs): void {
   const big = Buffer.alloc(1_500_000, 'abc')
   const keyOf = (content: Uint8Array): BlobKey => ({ kind: 'archive', digest: sha256Of(content) })
 
-  async function read(blobs: BlobStore, key: BlobKey, start: number, end: number): Promise<Buffer | undefined> {
-    const content = await blobs.read(key, { start, end })
-    if (content === undefined || content instanceof Uint8Array) return content && Buffer.from(content)
-    return Buffer.concat(await content.toArray())
+  /** Pieces are copied: they are lent only until `take` resolves. */
+  async function read(
+    blobs: BlobStore,
+    key: BlobKey,
+    start: number,
+    end: number,
+    between = async (): Promise<void> => {},
+  ): Promise<Buffer | undefined> {
+    const pieces: Buffer[] = []
+    const found = await blobs.read(key, { start, end }, async (chunk) => {
+      pieces.push(Buffer.from(chunk))
+      await between()
+    })
+    return found ? Buffer.concat(pieces) : undefined
   }
 
   function staged(t: ExecutionContext, content: Uint8Array): string {
@@ -28,7 +38,7 @@ export function blobSuite(test: TestFn, name: string, open: OpenBlobs): void {
     const blobs = await open(t)
     const key = keyOf(big)
     t.is(await blobs.size(key), undefined)
-    t.is(await blobs.read(key, { start: 0, end: 1 }), undefined)
+    t.is(await read(blobs, key, 0, 1), undefined)
     await blobs.put(key, staged(t, big))
     t.is(await blobs.size(key), big.length)
     t.true((await read(blobs, key, 0, big.length))?.equals(big))
@@ -62,11 +72,51 @@ export function blobSuite(test: TestFn, name: string, open: OpenBlobs): void {
     const blobs = await open(t)
     const key = keyOf(big)
     await blobs.put(key, staged(t, big))
-    const content = await blobs.read(key, { start: 0, end: big.length })
-    await blobs.remove(key)
-    if (content === undefined) return t.fail()
-    const got = content instanceof Uint8Array ? Buffer.from(content) : Buffer.concat(await content.toArray())
-    t.true(got.equals(big))
+    let removed = 0
+    const got = await read(blobs, key, 0, big.length, async () => {
+      if (removed++ === 0) await blobs.remove(key)
+    })
+    t.true(got?.equals(big))
+    t.is(await read(blobs, key, 0, 1), undefined)
+  })
+
+  test(`${name}: what was read before and is put anew is read anew`, async (t) => {
+    const blobs = await open(t)
+    const key = keyOf(big)
+    for (const content of [big, Buffer.alloc(1000, 'x')]) {
+      await blobs.put(key, staged(t, content))
+      for (let i = 0; i < 3; i++) t.true((await read(blobs, key, 0, content.length))?.equals(content))
+    }
+    await t.throwsAsync(read(blobs, key, 0, 1001))
+  })
+
+  test(`${name}: many read at once, each its own bytes`, async (t) => {
+    const blobs = await open(t)
+    const contents = Array.from({ length: 5 }, (_, i) => Buffer.alloc(700_000 + i, `${i}`))
+    for (const content of contents) await blobs.put(keyOf(content), staged(t, content))
+    const readers = Array.from({ length: 200 }, async (_, i) => {
+      const content = contents[i % 5] ?? big
+      const got = await read(
+        blobs,
+        keyOf(content),
+        0,
+        content.length,
+        () => new Promise((resolve) => void setImmediate(resolve)),
+      )
+      return got?.equals(content)
+    })
+    t.true((await Promise.all(readers)).every((isSame) => isSame === true))
+  })
+
+  test(`${name}: what the taker throws ends the read`, async (t) => {
+    const blobs = await open(t)
+    const key = keyOf(big)
+    await blobs.put(key, staged(t, big))
+    const gone = async () => {
+      throw new Error('gone')
+    }
+    await t.throwsAsync(read(blobs, key, 0, big.length, gone), { message: 'gone' })
+    t.true((await read(blobs, key, 0, big.length))?.equals(big))
   })
 
   test(`${name}: the list has each kind for itself`, async (t) => {
