@@ -26,7 +26,7 @@ export async function readDebianBases(aptDirectory: string): Promise<string[]> {
 }
 
 /** Enabled entries of every configuration file that apt itself would read; an unreadable file counts as absent. */
-async function readAptEntries(aptDirectory: string): Promise<AptEntry[]> {
+export async function readAptEntries(aptDirectory: string): Promise<AptEntry[]> {
   const parts = join(aptDirectory, 'sources.list.d')
   const names = (await readdir(parts).catch(() => [])).filter((name) => /^[A-Za-z0-9_.-]+\.(list|sources)$/.test(name))
   const files = [join(aptDirectory, 'sources.list'), ...names.sort().map((name) => join(parts, name))]

@@ -1,20 +1,18 @@
 // A commit of a git repository as a source: the canonical archive (docs/formats/archive.md) of its directory, with the
-// fixed item name `gitItem`. Blobs come out as they are stored: no attributes, no line-end conversion, no export rules,
+// fixed item name `sourceTreeItem`. Blobs come out as they are stored: no attributes, no line-end conversion, no export rules,
 // and a submodule is an empty directory. The machine's git runs with argument arrays, without the user's and the system's
 // configuration, without hooks, and with http and https only. git is not trusted: the archive's SHA-256 decides.
 
-import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { compareEntries, encodeArchive } from '../../format/archive/encode.ts'
 import type { ArchiveEntry } from '../../format/archive/entry.ts'
 import { AbnError } from '../../format/errors.ts'
-import { parseStoreItem } from '../../format/store-path.ts'
+import { sourceTreeItem } from '../../store/output-digest.ts'
 import { parseHttpUrl, showUrl } from './mirrors.ts'
 import type { Partial } from './partial.ts'
-
-export const gitItem = parseStoreItem(`${'a'.repeat(32)}-source-git`)
+import { type GitIo, runGit } from './run-git.ts'
 
 export type GitOptions = { readonly temporaryDirectory: string; readonly signal: AbortSignal }
 
@@ -30,8 +28,9 @@ export async function fetchGit(
   }
   const directory = join(options.temporaryDirectory, `.git-${process.pid}-${randomBytes(6).toString('hex')}`)
   fs.mkdirSync(directory, { recursive: true })
+  const fail = (why: string, cause?: unknown) => failed(url, why, cause)
   const git = (args: readonly string[], io: GitIo = {}) =>
-    runGit(args, { ...io, directory, url, signal: options.signal })
+    runGit(args, { ...io, directory, transports: 'http:https', fail, signal: options.signal })
   try {
     await git(['init', '--quiet', '--bare', '--template=', '.'])
     const fetch = ['fetch', '--quiet', '--no-tags', '--no-recurse-submodules', '--no-write-fetch-head']
@@ -48,7 +47,7 @@ export async function fetchGit(
       const input = files.flatMap((file) => (file.mode === submoduleMode ? [] : `${file.object}\n`)).join('')
       await git(['cat-file', '--batch'], { input, output: blobs })
       await partial.reset()
-      for (const chunk of encodeArchive(gitItem, entriesOf(files, indexBlobs(blobs), blobs)))
+      for (const chunk of encodeArchive(sourceTreeItem, entriesOf(files, indexBlobs(blobs), blobs)))
         await partial.append(chunk)
     } finally {
       fs.closeSync(blobs)
@@ -126,72 +125,9 @@ function* contentOf(descriptor: number, { offset, size }: Place): Generator<Uint
   }
 }
 
-type GitIo = { readonly input?: string; readonly output?: number }
-type GitRun = GitIo & { readonly directory: string; readonly url: URL; readonly signal: AbortSignal }
-
-const settings = {
-  'core.hooksPath': '/dev/null',
-  'credential.helper': '',
-  'gc.auto': '0',
-  'http.followRedirects': 'initial',
-  'http.lowSpeedLimit': '1000',
-  'http.lowSpeedTime': '20',
-}
-
-/** Standard output, unless it goes to the descriptor `output`. */
-function runGit(args: readonly string[], { input = '', output, directory, url, signal }: GitRun): Promise<Buffer> {
-  const options = Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`])
-  const kept = /^(PATH|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY|all_proxy|GIT_SSL_CAINFO|SSL_CERT_(FILE|DIR))$/
-  const env = {
-    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => kept.test(name))),
-    GIT_ALLOW_PROTOCOL: 'http:https',
-    GIT_ATTR_NOSYSTEM: '1',
-    GIT_CONFIG_GLOBAL: '/dev/null',
-    GIT_CONFIG_NOSYSTEM: '1',
-    GIT_DIR: directory,
-    GIT_TERMINAL_PROMPT: '0',
-    HOME: directory,
-    LC_ALL: 'C',
-  }
-  return new Promise((resolve, reject) => {
-    const child = spawn('git', [...options, ...args], {
-      cwd: directory,
-      env,
-      signal,
-      stdio: ['pipe', output ?? 'pipe', 'pipe'],
-    })
-    const chunks: Buffer[] = []
-    let complaints = ''
-    child.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk))
-    child.stderr?.on('data', (chunk: Buffer) => {
-      complaints = (complaints + chunk.toString('utf8')).slice(-2000)
-    })
-    child.stdin?.on('error', () => {}) // an early exit is reported by its status
-    child.stdin?.end(input)
-    child.on('error', (error) => {
-      if (signal.aborted) reject(signal.reason)
-      else reject('code' in error && error.code === 'ENOENT' ? withoutGit(url) : failed(url, error.message, error))
-    })
-    child.on('close', (status) => {
-      if (status === 0) resolve(Buffer.concat(chunks))
-      else reject(failed(url, `git ${args[0]} failed: ${printable(complaints)}`))
-    })
-  })
-}
-
-function printable(text: string): string {
-  return text.trim().replace(/[^\x20-\x7e]+/g, ' ')
-}
-
 function failed(url: URL, why: string, cause?: unknown): AbnError {
   return new AbnError('ABN_SOURCE_GIT', `cannot read git repository ${showUrl(url)}: ${why}`, {
     hint: 'check the url and the commit of the source in the recipe, and the network',
     cause,
-  })
-}
-
-function withoutGit(url: URL): AbnError {
-  return new AbnError('ABN_SOURCE_GIT', `git is needed to read ${showUrl(url)}, but is not installed`, {
-    hint: 'install git, or put the source in the source cache',
   })
 }

@@ -251,7 +251,10 @@ async function isCached(path: string, sha256: Sha256): Promise<boolean> {
   return false
 }
 
-async function findDebianBases(options: FetchOptions): Promise<readonly Candidate[]> {
+/** Where Debian's archive is: as $ABNPKG_DEBIAN_MIRROR or `options` say, else as apt knows it. */
+export async function findDebianBases(
+  options: Pick<FetchOptions, 'debianMirror' | 'aptDirectory'>,
+): Promise<readonly Candidate[]> {
   const named = (options.debianMirror ?? process.env.ABNPKG_DEBIAN_MIRROR ?? '')
     .split(/\s+/)
     .filter((word) => word !== '')

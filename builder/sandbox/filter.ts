@@ -5,14 +5,46 @@
  * argument at 16, of the second at 24. One instruction is 8 bytes: code (16 bits), jump if true, jump if false (8 bits each), operand (32).
  */
 
-/** The filter as 64-bit words, one an instruction. */
+/** The filter of a build as 64-bit words, one an instruction. */
 export function systemCallFilter(): readonly bigint[] {
+  return filterOf(unreachable, [])
+}
+
+/** For a container with a person in it: memory need not be counted, and the terminal is also that of programs outside. */
+export function containerFilter(): readonly bigint[] {
+  const uncounted = [MEMFD_CREATE, MEMFD_SECRET]
+  const typing = when(equal(16), [
+    load(24), // ioctl: the request, of which the kernel looks at the low half only
+    ...when(equal(TIOCSTI), [refuse(EPERM)]), // would type into the shell outside
+    ...when(equal(TIOCLINUX), [refuse(EPERM)]),
+    allow,
+  ])
+  return filterOf(
+    unreachable.filter((number) => !uncounted.includes(number)),
+    typing,
+  )
+}
+
+/**
+ * Where a container shares the host's network, and with it the abstract sockets of the host's programs: none of that kind. Pairs
+ * remain, but for datagrams, which could be sent elsewhere. Goes on top of containerFilter.
+ */
+export function noUnixSockets(): readonly bigint[] {
+  return assemble([
+    load(0),
+    ...when(equal(41), [load(16), ...when(equal(1), [refuse(EAFNOSUPPORT)]), allow]),
+    ...when(equal(53), [load(24), ...when(hasBits(2), [refuse(EAFNOSUPPORT)]), allow]), // socketpair: its type
+    allow,
+  ])
+}
+
+function filterOf(absent: readonly number[], more: readonly Instruction[]): readonly bigint[] {
   return assemble([
     load(4),
     ...when(notEqual(0xc000003e), [refuse(ENOSYS)]), // not AUDIT_ARCH_X86_64: 32-bit calls would have other numbers
     load(0),
     ...when(atLeast(0x40000000), [refuse(ENOSYS)]), // the x32 numbers of the same calls
-    ...unreachable.flatMap((number) => when(equal(number), [refuse(ENOSYS)])),
+    ...absent.flatMap((number) => when(equal(number), [refuse(ENOSYS)])),
     ...aimedAtProcess.flatMap((number) => when(equal(number), [load(16), ...when(equal(1), [refuse(EPERM)]), allow])),
     ...aimedAtGroup.flatMap(({ number, process, user }) =>
       when(equal(number), [
@@ -28,12 +60,16 @@ export function systemCallFilter(): readonly bigint[] {
       ...families.flatMap((family) => when(equal(family), [allow])),
       refuse(EAFNOSUPPORT),
     ]),
+    ...more,
     ...[56, 272].flatMap((number) =>
       when(equal(number), [load(16), ...when(hasBits(CLONE_NEWUSER), [refuse(EPERM)]), allow]),
     ),
     allow,
   ])
 }
+
+const [MEMFD_CREATE, MEMFD_SECRET] = [319, 447]
+const [TIOCSTI, TIOCLINUX] = [0x5412, 0x541c]
 
 /** Absent from a sandbox: keyrings belong to a user, not to a namespace; the others are large, or escape the limits, and no build needs them. */
 const unreachable = [
@@ -42,13 +78,13 @@ const unreachable = [
   250, // add_key, request_key, keyctl
   298, // perf_event_open
   321, // bpf
-  319, // memfd_create: memory that no process has mapped, so that nothing could count it
+  MEMFD_CREATE, // memory that no process has mapped, so that nothing could count it
   323, // userfaultfd
   425,
   426,
   427, // io_uring_setup, io_uring_enter, io_uring_register
   435, // clone3: its flags are behind a pointer; C libraries fall back to clone
-  447, // memfd_secret: as memfd_create
+  MEMFD_SECRET, // the same
 ]
 /**
  * Process 1 watches the limits, and has the user of those whom it watches; these calls ask for no more than that to change

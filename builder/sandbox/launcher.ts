@@ -6,7 +6,7 @@
  * whatever name or link it is called, and that needs no table, no shell and no environment variable.
  */
 import { spawn } from 'node:child_process'
-import { readFileSync, realpathSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, realpathSync } from 'node:fs'
 import { constants } from 'node:os'
 import { AbnError } from '../../format/errors.ts'
 import { compiledProgram, launcherSources } from './programs.ts'
@@ -54,8 +54,8 @@ export type RunWithStore = {
 
 /**
  * Runs a program with the terminal of this process and the store at /abn/store; gives the exit status that a shell
- * would report (128 + number for a signal). Signals of the terminal go to the program by themselves, those that end a
- * process are passed on; this process only waits.
+ * would report (128 + number for a signal). Signals of the terminal go to the program by themselves, others are passed on; this
+ * process only waits. Interrupts come from the terminal where there is one: passed on, they would come twice.
  */
 export async function runWithStore({ store, cache, program, args, argv0, env, cwd }: RunWithStore): Promise<number> {
   const direct = isAtItsPlace(store)
@@ -67,8 +67,14 @@ export async function runWithStore({ store, cache, program, args, argv0, env, cw
     ...(cwd === undefined ? {} : { cwd }),
   })
   const listeners = [
-    ...(['SIGINT', 'SIGQUIT'] as const).map((signal) => ({ signal, listener: () => {} })),
-    ...(['SIGTERM', 'SIGHUP'] as const).map((signal) => ({ signal, listener: () => void child.kill(signal) })),
+    ...(['SIGINT', 'SIGQUIT'] as const).map((signal) => ({
+      signal,
+      listener: () => void (hasTerminal() || child.kill(signal)),
+    })),
+    ...(['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const).map((signal) => ({
+      signal,
+      listener: () => void child.kill(signal),
+    })),
   ]
   for (const { signal, listener } of listeners) process.on(signal, listener)
   try {
@@ -78,6 +84,16 @@ export async function runWithStore({ store, cache, program, args, argv0, env, cw
     })
   } finally {
     for (const { signal, listener } of listeners) process.off(signal, listener)
+  }
+}
+
+/** Whether this process has a controlling terminal. */
+export function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'))
+    return true
+  } catch {
+    return false
   }
 }
 

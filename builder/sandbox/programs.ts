@@ -4,29 +4,58 @@
  *
  * Trusts the cache directory as it trusts the store's: whoever can write there is the user.
  */
-import { createHash, randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { AbnError } from '../../format/errors.ts'
 import { withDiskErrors } from '../../store/io-errors.ts'
+import { makeDirectories } from '../../store/make-directories.ts'
+import type { Store } from '../../store/store.ts'
 
-/** The path of the executable compiled from `sources` (file names in this folder, or absolute paths). */
+/** Where the programs of a store are kept once they are compiled. */
+export function programCacheOf({ layout }: Pick<Store, 'layout'>): string {
+  return join(layout.cache, 'programs')
+}
+
+/**
+ * The path of the executable compiled from `sources` (file names in this folder, or absolute paths). Where the cache cannot be
+ * written, as in another user's store, it is compiled for this process alone.
+ */
 export async function compiledProgram(sources: readonly string[], cacheDirectory: string): Promise<string> {
   const texts = sources.map((name) => readFileSync(join(name.startsWith('/') ? '' : import.meta.dirname, name), 'utf8'))
-  const path = join(cacheDirectory, `abl-${digest([...texts, ...compilerTexts()])}`)
+  const name = `abl-${digest([...texts, ...compilerTexts()])}`
+  const path = join(cacheDirectory, name)
   if (isThere(path)) return path
   const { compileAbl } = await import('../../bootstrap/abl/reference.ts')
+  const program = compileAbl(texts)
+  try {
+    return writeProgram(path, program)
+  } catch (error) {
+    if (!(error instanceof AbnError) || error.code !== 'ABN_STORE_UNUSABLE') throw error
+    return writeProgram(join(ownDirectory(), name), program)
+  }
+}
+
+function writeProgram(path: string, program: Uint8Array): string {
   withDiskErrors(`cannot write ${path}`, () => {
-    mkdirSync(cacheDirectory, { recursive: true })
-    const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
-    writeFileSync(temporary, compileAbl(texts), { flush: true })
+    makeDirectories(dirname(path))
+    const temporary = `${path}.${process.pid}.${crypto().randomBytes(4).toString('hex')}`
+    writeFileSync(temporary, program, { flush: true })
     chmodSync(temporary, 0o755)
     renameSync(temporary, path)
   })
   return path
 }
 
+/** Nobody else can have put anything there; it goes with the process. */
+function ownDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'abnpkg-programs-'))
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
 /** What makes a new process one of a sandbox. */
-export const initSources: readonly string[] = ['system.abl', 'init.abl']
+export const initSources: readonly string[] = ['system.abl', 'setup.abl', 'init.abl']
 
 /** What makes a store appear at /abn/store for one program. */
 export const launcherSources: readonly string[] = ['system.abl', 'launcher.abl']
@@ -37,7 +66,7 @@ function compilerTexts(): readonly string[] {
 }
 
 function digest(texts: readonly string[]): string {
-  const hash = createHash('sha256')
+  const hash = crypto().createHash('sha256')
   for (const text of texts) hash.update(`${text.length}\n`).update(text)
   return hash.digest('hex')
 }
@@ -45,4 +74,9 @@ function digest(texts: readonly string[]): string {
 function isThere(path: string): boolean {
   const status = statSync(path, { throwIfNoEntry: false })
   return status !== undefined && status.size > 0
+}
+
+/** Asked for in this way it is loaded in a fraction of the time; every program that is run waits for it. */
+function crypto(): typeof import('node:crypto') {
+  return process.getBuiltinModule('node:crypto')
 }

@@ -1,5 +1,5 @@
 /**
- * The script that init carries out: init.abl describes its records. Here it is put together from a SandboxSpec.
+ * The script that init carries out: setup.abl and init.abl describe its records. Here it is put together from a SandboxSpec.
  *
  * The order is fixed: everything that needs the host's files, then `pivot`, then `user`, which gives up all privileges,
  * then limits and the filter, then the steps.

@@ -1,4 +1,4 @@
-/** The status lines of init (init.abl lists them), read strictly: whatever else comes from inside is no status. */
+/** The status lines of init (setup.abl and init.abl list them), read strictly: whatever else comes from inside is no status. */
 import type { SandboxEvent, SandboxResult } from './spec.ts'
 
 /** How a run came to its end, before it is decided what that means. */
