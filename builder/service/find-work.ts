@@ -34,9 +34,10 @@ export async function statedByOthers(
   { caches, own, onProblem }: { caches: readonly CacheClient[]; own: string; onProblem: FindOptions['onProblem'] },
 ): Promise<readonly EvaluatedPackage[]> {
   const stated = new Set<RecipeHash>()
-  for (const cache of caches) {
+  const recipes = packages.map(({ recipeHash }) => recipeHash)
+  // Side by side: a slow one costs its own time only.
+  const asked = caches.map(async (cache) => {
     try {
-      const recipes = packages.map(({ recipeHash }) => recipeHash)
       for (const { statement } of await statedElsewhere(cache, recipes)) {
         if (statement.builder.key !== own) stated.add(statement.recipe)
       }
@@ -44,7 +45,8 @@ export async function statedByOthers(
       if (!(error instanceof AbnError)) throw error
       onProblem(error)
     }
-  }
+  })
+  await Promise.all(asked)
   return packages.filter(({ recipeHash }) => stated.has(recipeHash))
 }
 

@@ -23,10 +23,10 @@ export type Counters = {
 export function createCounters(nowSeconds: () => number): Counters {
   const started = nowSeconds()
   const counts = new Map<string, number>()
-  let current: string | null = null
+  /** What is being built, by recipe. */
+  const building = new Map<string, string>()
   const note = (event: ServiceEvent): void => {
-    if (event.kind === 'task-start') current = `${event.task.name} ${event.task.version}`
-    if (event.kind === 'task-done' || event.kind === 'task-failed') current = null
+    if (event.kind === 'realise') noteBuilding(event.event, building)
     for (const [name, by] of countedBy(event)) counts.set(name, (counts.get(name) ?? 0) + by)
   }
   const text = (store: Store): string => {
@@ -38,7 +38,14 @@ export function createCounters(nowSeconds: () => number): Counters {
     gauges.push(`abn_builder_started_seconds ${started}`)
     return [...gauges, ...[...counts].sort().map(([name, count]) => `${name} ${count}`), ''].join('\n')
   }
-  return { note, text, status: (store) => ({ started, current, tasks: readTasks(store) }) }
+  return { note, text, status: (store) => ({ started, building: [...building.values()], tasks: readTasks(store) }) }
+}
+
+function noteBuilding(event: RealiseEvent, building: Map<string, string>): void {
+  if (event.kind !== 'build-start' && event.kind !== 'build-done' && event.kind !== 'build-failed') return
+  const { recipeHash, derivation } = event.build.package
+  if (event.kind === 'build-start') building.set(recipeHash, `${derivation.name} ${derivation.version}`)
+  else building.delete(recipeHash)
 }
 
 /** Which counters an event moves, and how far. */

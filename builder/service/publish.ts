@@ -174,7 +174,7 @@ async function send({ blob, title, prepare }: Sendable, directory: string, optio
     const { path, bytes } = await prepare(own)
     onEvent?.({ kind: 'file-start', blob, title, bytes })
     const onPiece = (piece: number): void => onEvent?.({ kind: 'piece', blob, bytes: piece })
-    const sent = await uploadFile(cache, blob, { path, bytes, onPiece })
+    const sent = await uploadFile(cache, blob, { path, bytes, onPiece, signal: options.signal })
     onEvent?.({ kind: 'file-done', blob, title })
     return sent
   } finally {

@@ -1,7 +1,8 @@
 /**
  * The builder as a service: finds work, builds it from source, signs it, publishes it, again and again. What it has done is
  * known by the store, by var/attestations and by the caches; its own notes (tasks.ts) only say what to try when. So it may be
- * killed at any instant, and goes on where it was.
+ * killed at any instant, and goes on where it was. Builds go on while what is built is published, and each cache has a queue of its
+ * own, so that a slow one delays nobody.
  *
  * Lock order: builder-service for as long as it runs, then as in store.ts.
  */
@@ -11,12 +12,14 @@ import { tryLock } from '../../store/lock.ts'
 import type { Store } from '../../store/store.ts'
 import type { SecretKey } from '../../trust/secret-key.ts'
 import type { Evaluation } from '../evaluate/evaluation.ts'
+import { buildDue } from './build-due.ts'
 import type { BuilderConfig } from './config.ts'
 import { findWork, statedByOthers } from './find-work.ts'
-import { type CacheClient, mayPass, openCacheClient, pause } from './remote.ts'
+import { createLanes, type Lanes } from './lanes.ts'
+import { type CacheClient, openCacheClient, pause } from './remote.ts'
 import { freshRevocations, publishRevocations } from './revocations.ts'
 import type { ServiceEvent } from './service-events.ts'
-import { carryOutTask } from './task-steps.ts'
+import { problemOf } from './settle.ts'
 import { newTask, readTask, readTasks, removeTask, type Task, writeTask } from './tasks.ts'
 
 export type ServiceOptions = {
@@ -46,37 +49,61 @@ export type Service = ServiceOptions & {
   readonly order: readonly RecipeHash[]
   /** What each cache has taken from this process, with all files: not asked again. */
   readonly taken: Map<string, Set<Sha256>>
+  readonly lanes: Lanes
+  /** Built, and on their way to caches; none of these promises rejects. */
+  readonly underway: Map<RecipeHash, Promise<void>>
+  /** Ends the service with this error. */
+  readonly giveUp: (error: unknown) => void
 }
+
+type Standing = Omit<Service, 'evaluation' | 'order'>
 
 /**
  * Resolves to all tasks when `once` is done or the signal is aborted. Throws ABN_BUILDER_BUSY, ABN_BUILDER_STATE and what makes
  * going on senseless, such as ABN_DISK_FULL; what fails of a single task is in the task.
  */
 export async function runBuilder(options: ServiceOptions): Promise<readonly Task[]> {
-  const { store, config, signal, once, nowSeconds } = options
-  using _ = await takeServiceLock(store, signal)
+  const { store, nowSeconds } = options
+  using _ = await takeServiceLock(store, options.signal)
+  const stop = new AbortController()
+  const signal = AbortSignal.any([options.signal, stop.signal])
   const clients = new Map<string, CacheClient>()
   const clientOf = (url: string): CacheClient => {
     const client = clients.get(url) ?? openCacheClient({ url, signer: options.signer, signal, nowSeconds })
     clients.set(url, client)
     return client
   }
-  const taken = new Map<string, Set<Sha256>>()
+  const underway = new Map<RecipeHash, Promise<void>>()
+  const giveUp = (error: unknown): void => stop.abort(error)
+  const standing = { ...options, signal, clientOf, taken: new Map(), lanes: createLanes(), underway, giveUp }
   beginAnew(store, nowSeconds())
   try {
-    for (;;) {
-      const service = await lookForWork({ ...options, clientOf, taken })
-      if (service) await bringRevocations(service)
-      const wait = service === undefined ? config.everySeconds : await workOff(service)
-      if (once) return readTasks(store)
-      options.onEvent?.({ kind: 'idle', seconds: wait })
-      await pause(wait, signal)
-    }
+    await serve(standing)
   } catch (error) {
-    if (signal.aborted) return readTasks(store)
-    throw error
+    stop.abort(error)
+    if (!options.signal.aborted) throw stop.signal.reason
   } finally {
+    stop.abort(new Error('the service ends'))
+    await Promise.all(underway.values())
     for (const client of clients.values()) await client[Symbol.asyncDispose]()
+  }
+  return readTasks(store)
+}
+
+async function serve(standing: Standing): Promise<void> {
+  const { config, once, signal, underway, onEvent } = standing
+  for (;;) {
+    const service = await lookForWork(standing)
+    const bringing = service && bringRevocations(service)
+    if (service) await buildDue(dueTasks(service), service)
+    if (once) {
+      await Promise.all([bringing, ...underway.values()])
+      signal.throwIfAborted()
+      return
+    }
+    const wait = service === undefined ? config.everySeconds : secondsUntilDue(service)
+    onEvent?.({ kind: 'idle', seconds: wait })
+    await pause(wait, signal)
   }
 }
 
@@ -101,7 +128,7 @@ function beginAnew(store: Store, now: number): void {
 }
 
 /** Makes tasks of what is found. Undefined when the recipes cannot be evaluated now. */
-async function lookForWork(options: Omit<Service, 'evaluation' | 'order'>): Promise<Service | undefined> {
+async function lookForWork(options: Standing): Promise<Service | undefined> {
   const { store, config, signal, onEvent, clientOf, nowSeconds, reproduce, signer } = options
   const onProblem = (error: AbnError): void => {
     signal.throwIfAborted()
@@ -111,8 +138,8 @@ async function lookForWork(options: Omit<Service, 'evaluation' | 'order'>): Prom
   try {
     evaluation = await options.evaluate()
   } catch (error) {
-    if (!(error instanceof AbnError) || options.once) throw error
-    onProblem(error)
+    if (options.once) throw error
+    onProblem(problemOf(error))
     return undefined
   }
   const found = await findWork(config.work, { evaluation, clientOf, onProblem })
@@ -130,50 +157,49 @@ async function lookForWork(options: Omit<Service, 'evaluation' | 'order'>): Prom
   return { ...options, evaluation, order: [...order] }
 }
 
-/** Carries out what is due. Resolves to how many seconds there is nothing to do. */
-async function workOff(service: Service): Promise<number> {
-  const { store, config, once, signal, nowSeconds } = service
-  for (const recipe of service.order) {
-    const task = readTask(store, recipe)
-    if (task !== undefined && isDue(task, service)) await attempt(task, service)
-    signal.throwIfAborted()
-  }
-  if (once) return 0
+function dueTasks(service: Service): readonly Task[] {
+  return service.order.flatMap((recipe) => {
+    const task = readTask(service.store, recipe)
+    return task !== undefined && isDue(task, service) ? [task] : []
+  })
+}
+
+/** How long there is nothing to do. */
+function secondsUntilDue({ store, config, underway, nowSeconds }: Service): number {
   const now = nowSeconds()
   const next = readTasks(store).flatMap(({ state, notBefore }) => (state === 'waiting' ? [notBefore - now] : []))
-  return Math.max(1, Math.min(config.everySeconds, ...next))
+  // What is being published may fail, and is then to be tried again before long.
+  const soon = underway.size > 0 ? [config.retry.firstSeconds] : []
+  return Math.max(1, Math.min(config.everySeconds, ...next, ...soon))
 }
 
-/** Policies may want to hear from an operator now and then, also when there is nothing to take back. */
-async function bringRevocations({
-  config,
-  keyDirectory,
-  signer,
-  clientOf,
-  taken,
-  signal,
-  onEvent,
-  nowSeconds,
-}: Service): Promise<void> {
+/**
+ * Policies may want to hear from an operator now and then, also when there is nothing to take back. Never rejects: what a cache
+ * did not take is brought again the next time.
+ */
+async function bringRevocations(service: Service): Promise<void> {
+  const { config, keyDirectory, signer, clientOf, lanes, taken, signal, onEvent, nowSeconds } = service
   if (keyDirectory === undefined) return
-  const list = freshRevocations(keyDirectory, signer, nowSeconds())
-  for (const url of config.caches) {
+  const bring = async (url: string): Promise<void> => {
+    const list = freshRevocations(keyDirectory, signer, nowSeconds())
     const known = taken.get(url) ?? new Set<Sha256>()
     taken.set(url, known)
-    if (known.has(list.digest)) continue
-    try {
-      await publishRevocations(clientOf(url), list)
-      known.add(list.digest)
-    } catch (error) {
-      signal.throwIfAborted()
-      if (!(error instanceof AbnError)) throw error
-      onEvent?.({ kind: 'problem', error })
-    }
+    if (known.has(list.digest)) return
+    await publishRevocations(clientOf(url), list)
+    known.add(list.digest)
   }
+  const attempts = config.caches.map(async (url) => {
+    try {
+      await lanes(url, () => bring(url))
+    } catch (error) {
+      if (!signal.aborted) onEvent?.({ kind: 'problem', error: problemOf(error) })
+    }
+  })
+  await Promise.all(attempts)
 }
 
-function isDue(task: Task, { config, once, evaluation, nowSeconds }: Service): boolean {
-  if (evaluation.byHash(task.recipe) === undefined) return false
+function isDue(task: Task, { config, once, evaluation, underway, nowSeconds }: Service): boolean {
+  if (evaluation.byHash(task.recipe) === undefined || underway.has(task.recipe)) return false
   switch (task.state) {
     case 'waiting':
       return once || task.notBefore <= nowSeconds()
@@ -185,40 +211,5 @@ function isDue(task: Task, { config, once, evaluation, nowSeconds }: Service): b
     }
     default:
       return task.state satisfies never
-  }
-}
-
-async function attempt(task: Task, service: Service): Promise<void> {
-  const { store, signal, onEvent, nowSeconds } = service
-  onEvent?.({ kind: 'task-start', task })
-  let current = task
-  const save = (changes: Partial<Task>): void => {
-    current = { ...current, ...changes, changed: nowSeconds() }
-    writeTask(store, current)
-  }
-  try {
-    await carryOutTask(task, service, save)
-    save({ state: 'done', attempts: 0, notBefore: 0, error: null })
-    onEvent?.({ kind: 'task-done', task: current })
-  } catch (error) {
-    signal.throwIfAborted()
-    if (!(error instanceof AbnError) || FATAL.has(error.code)) throw error
-    save(afterFailure(current, error, service))
-    onEvent?.({ kind: 'task-failed', task: current, error })
-  }
-}
-
-/** These are about the machine, and every other task would meet them too. */
-const FATAL: ReadonlySet<string> = new Set(['ABN_DISK_FULL', 'ABN_STORE_UNUSABLE', 'ABN_BUG'])
-
-/** What passes by itself is tried for ever, what does not a few times. */
-function afterFailure(task: Task, error: AbnError, { config: { retry }, nowSeconds }: Service): Partial<Task> {
-  const attempts = task.attempts + 1
-  const seconds = Math.min(retry.maximumSeconds, retry.firstSeconds * 2 ** Math.min(20, attempts - 1))
-  return {
-    state: mayPass(error) || attempts < retry.attempts ? 'waiting' : 'failed',
-    attempts,
-    notBefore: nowSeconds() + seconds,
-    error: { code: error.code, message: error.message.slice(0, 4000).replaceAll('\0', '') },
   }
 }

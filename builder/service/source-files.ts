@@ -1,5 +1,6 @@
 /**
- * Where the sources that a statement names are on this disk: in the cache of sources, or among the files of the channel. The
+ * Where the sources that a statement names are on this disk: in the cache of sources, where a commit of git is the canonical archive
+ * of its tree, or among the files of the channel. The
  * cache server hashes what it gets, so that nothing is checked here.
  */
 import { existsSync } from 'node:fs'
@@ -15,8 +16,6 @@ export function sourceFinder(
 ): (sha256: Sha256, one: Attested) => string | undefined {
   return (sha256, { package: one }) => {
     const hint = hintFor(sha256, one)
-    // A tree from git is not one file.
-    if (hint.kind === 'git') return undefined
     const channel = channels.find(({ name }) => name === one.metadata.channel)
     const path = hint.kind === 'local' && channel ? join(channel.directory, hint.path) : join(cacheDirectory, sha256)
     return existsSync(path) ? path : undefined

@@ -6,7 +6,7 @@ import { open } from 'node:fs/promises'
 import type { JsonObject } from '../../format/canonical-json.ts'
 import { AbnError } from '../../format/errors.ts'
 import type { Sha256 } from '../../format/hash.ts'
-import { type CacheClient, mayPass } from './remote.ts'
+import { type CacheClient, mayPass, pause } from './remote.ts'
 
 export type BlobKind = 'archive' | 'source' | 'log'
 export type Blob = { readonly kind: BlobKind; readonly digest: Sha256 }
@@ -19,13 +19,14 @@ export type UploadOptions = {
   readonly path: string
   readonly bytes: number
   readonly onPiece?: ((bytes: number) => void) | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Resolves to the number of bytes that were sent. Throws as CacheClient.write does. */
 export async function uploadFile(
   cache: CacheClient,
   blob: Blob,
-  { path, bytes, onPiece }: UploadOptions,
+  { path, bytes, onPiece, signal }: UploadOptions,
 ): Promise<number> {
   let sent = 0
   for (let tries = 0; ; tries++) {
@@ -53,12 +54,15 @@ export async function uploadFile(
       await cache.write({ method: 'POST', path: `/v1/uploads/${upload.id}/finish` })
       return sent
     } catch (error) {
-      if (tries >= TRIES || !(mayPass(error) || (resumed && isRefusedUpload(error)))) throw error
+      if (tries >= TRIES || !(mayPass(error) || isGone(error) || (resumed && isRefusedUpload(error)))) throw error
+      // Somebody else may be sending the same file: then it is there soon.
+      await pause(PAUSE_SECONDS * 2 ** tries, signal)
     }
   }
 }
 
-const TRIES = 3
+const TRIES = 5
+const PAUSE_SECONDS = 0.1
 const PIECE_BYTES = 8 * 1024 * 1024
 
 type Upload = { readonly id: string; readonly offset: number; readonly pieceBytes: number }
@@ -88,4 +92,9 @@ function isRefusedUpload(error: unknown): boolean {
   return (
     error instanceof AbnError && (error.code === 'ABN_CACHE_UPLOAD_REFUSED' || error.code.startsWith('ABN_ARCHIVE_'))
   )
+}
+
+/** Finished, but the answer to that was lost; or given up by the cache. Asking anew tells which. */
+function isGone(error: unknown): boolean {
+  return error instanceof AbnError && error.code === 'ABN_CACHE_NOT_FOUND'
 }

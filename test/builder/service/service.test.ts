@@ -1,12 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { zstdDecompressSync } from 'node:zlib'
 import test from 'ava'
 import { writeKey } from '../../../builder/service/keys.ts'
 import { openCacheClient } from '../../../builder/service/remote.ts'
 import { issueRevocations, publishRevocations, revokedStatements } from '../../../builder/service/revocations.ts'
 import { readTasks } from '../../../builder/service/tasks.ts'
+import { canonicalJson } from '../../../format/canonical-json.ts'
 import { sha256Of } from '../../../format/hash.ts'
 import { attest, verifyAttestation } from '../../../trust/attestation.ts'
 import { verifyEvidence } from '../../../trust/evidence.ts'
@@ -83,10 +86,13 @@ test('the same again builds, signs and sends nothing', async (t) => {
   const [task] = both.tasks
   t.deepEqual(task?.published.map(({ cache }) => cache).sort(), [first.url, second.url].sort())
   const sent = both.events.flatMap((event) => (event.kind === 'published' ? [[event.cache, event.published.sent]] : []))
-  t.deepEqual(sent, [
-    [first.url, 0],
-    [second.url, 6],
-  ])
+  t.deepEqual(
+    new Map(sent.map(([url, count]) => [url, count])),
+    new Map([
+      [first.url, 0],
+      [second.url, 6],
+    ]),
+  )
   const statements = await Promise.all(
     [first, second].map(({ url }) => evidenceAt(url, `/v1/evidence/${task?.recipe}`)),
   )
@@ -176,6 +182,79 @@ test('what others have attested is built again, and contradicted when it is wron
   t.like(await jsonAt(`${cache.url}/v1/divergent`), { divergent: { 0: { recipe, name: 'greet' } } })
 })
 
+test('a cache that never answers delays neither builds nor other caches', async (t) => {
+  const home = homeFor(t)
+  const { alice } = operatorKeys('alice')
+  const good = await cacheFor(t, [alice])
+  const silent = createServer(() => {})
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  t.teardown(() => {
+    silent.closeAllConnections()
+    silent.close()
+  })
+  const slow = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+  const stop = new AbortController()
+  const served: string[] = []
+  const config = { caches: [slow, good.url], work: [{ kind: 'packages', names: ['greet', 'greet@1.0.0', 'noisy'] }] }
+  const { tasks } = await runOnce(home, storeOf(home), config, {
+    signer: alice,
+    once: false,
+    signal: stop.signal,
+    onEvent: (event) => {
+      if (event.kind === 'published') served.push(event.cache)
+      if (served.length === 3) stop.abort(new Error('enough'))
+    },
+  })
+  t.deepEqual(served, [good.url, good.url, good.url])
+  // What was under way is neither done nor failed.
+  t.deepEqual(
+    tasks.map(({ state, attempts }) => [state, attempts]),
+    [1, 2, 3].map(() => ['waiting', 0]),
+  )
+})
+
+test('a mistake of ours ends a task and not the service', async (t) => {
+  const home = homeFor(t)
+  const { alice } = operatorKeys('alice')
+  const signer = {
+    ...alice,
+    sign: () => {
+      throw new RangeError('out of ink')
+    },
+  }
+  const ran = await runOnce(home, storeOf(home), { work: [{ kind: 'packages', names: ['tool', 'greet'] }] }, { signer })
+  t.deepEqual(
+    ran.tasks.map(({ state, error }) => [state, error?.code]),
+    [1, 2].map(() => ['waiting', 'ABN_BUG']),
+  )
+  t.regex(ran.tasks[0]?.error?.message ?? '', /out of ink/)
+})
+
+test('a substitute in the store is not stated as built, and not tried again', async (t) => {
+  const home = homeFor(t)
+  const { alice } = operatorKeys('alice')
+  const store = storeOf(home)
+  const [task] = (await runOnce(home, store, greet, { signer: alice })).tasks
+  const recipe = task?.recipe
+  const file = readdirSync(`${home.root}/var/items`).find((name) => name.includes('-greet-1.1.0'))
+  const record = `${home.root}/var/items/${file}`
+  const item = JSON.parse(readFileSync(record, 'utf8'))
+  const origin = {
+    kind: 'substituted',
+    at: item.origin.at,
+    system: item.origin.system,
+    from: 'https://x.example',
+    decision: sha256Of(''),
+  }
+  chmodSync(record, 0o600)
+  writeFileSync(record, canonicalJson({ ...item, origin }))
+  const cache = await cacheFor(t, [alice])
+  const again = await runOnce(home, store, { ...greet, caches: [cache.url] }, { signer: alice })
+  t.like(again.tasks[0], { recipe, state: 'failed', error: { code: 'ABN_ATTEST_SUBSTITUTED' } })
+  t.is((await fetch(`${cache.url}/v1/evidence/${recipe}`)).status, 404)
+})
+
 test('what is wanted of a cache is built', async (t) => {
   const home = homeFor(t)
   const { alice } = operatorKeys('alice')
@@ -263,7 +342,7 @@ test('two builders do not work on one store', async (t) => {
   const store = storeOf(home)
   const stop = new AbortController()
   let reached = (): void => {}
-  const idle = new Promise<void>((resolve) => {
+  const isDone = new Promise<void>((resolve) => {
     reached = resolve
   })
   const first = runOnce(
@@ -274,10 +353,10 @@ test('two builders do not work on one store', async (t) => {
       signer: alice,
       once: false,
       signal: stop.signal,
-      onEvent: ({ kind }) => kind === 'idle' && reached(),
+      onEvent: ({ kind }) => kind === 'task-done' && reached(),
     },
   )
-  await idle
+  await isDone
   const { status, stdout } = await abnpkg(home, 'builder', 'status')
   t.is(status, 0)
   t.regex(stdout, /^a builder is running\ndone {4}tool 1/)
@@ -344,7 +423,7 @@ test('the first Ctrl-C ends a build and the service, and nothing is lost', async
   await new Promise<void>((begun) => {
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       said += text
-      if (/begin endless/.test(said)) begun()
+      if (/begin endless/.test(said) && /done greet/.test(said)) begun()
     })
   })
   const url = /status: (\S+)/.exec(said)?.[1] ?? ''
@@ -352,7 +431,7 @@ test('the first Ctrl-C ends a build and the service, and nothing is lost', async
   const metrics = await (await fetch(`${url}/metrics`)).text()
   t.regex(metrics, /^abn_builder_tasks\{state="done"\} 1$/m)
   t.regex(metrics, /^abn_builder_builds_total\{result="done"\} 2$/m)
-  t.like(await jsonAt(`${url}/status`), { current: 'endless 1', tasks: { length: 2 } })
+  t.like(await jsonAt(`${url}/status`), { building: ['endless 1'], tasks: { length: 2 } })
   child.kill('SIGINT')
   t.deepEqual(await once(child, 'exit'), [0, null])
   const states = readTasks(storeOf(home)).map(({ name, state, attempts }) => [name, state, attempts])

@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import test from 'ava'
 import { cacheOriginOf, openCacheClient } from '../../../builder/service/remote.ts'
 import { hasBlob, uploadFile } from '../../../builder/service/upload.ts'
@@ -61,6 +64,45 @@ test('a first part that is of another file is sent anew', async (t) => {
   const wrong = { method: 'PATCH', path: `/v1/uploads/${String(begun.id)}`, body: randomBytes(500), headers } as const
   await client.write({ ...wrong, type: 'application/octet-stream' })
   t.is(await uploadFile(client, blob, { path, bytes: source.length }), 1500)
+  t.true(await hasBlob(client, blob))
+})
+
+test('an upload whose last answer is lost is found to be there', async (t) => {
+  const { alice } = operatorKeys('alice')
+  const cache = await cacheFor(t, [alice])
+  const { port } = new URL(cache.url)
+  let lost = 0
+  // Passes everything on, but the answer to the first `finish`.
+  const proxy = createServer((incoming, outgoing) => {
+    const { method, url = '', headers } = incoming
+    const onward = request({ host: '127.0.0.1', port, method, path: url, headers, agent: false }, (answer) => {
+      if (url.endsWith('/finish') && lost++ === 0) {
+        answer.resume().once('end', () => outgoing.destroy())
+        return
+      }
+      outgoing.writeHead(answer.statusCode ?? 0, answer.headers)
+      answer.pipe(outgoing)
+    })
+    incoming.pipe(onward)
+  })
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  t.teardown(() => {
+    proxy.closeAllConnections()
+    proxy.close()
+  })
+  const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+  await using client = openCacheClient({ url, signer: alice, nowSeconds: now })
+  const source = randomBytes(1000)
+  const blob = { kind: 'source', digest: sha256Of(source) } as const
+  const path = `${temporaryDirectory(t)}/source`
+  writeFileSync(path, source)
+  const { bytes } = attest({ ...statementFor(alice.publicKey.id), sources: [blob.digest] }, alice)
+  const body = Buffer.concat([bytes, Buffer.from('\n')])
+  await client.write({ method: 'POST', path: '/v1/evidence', body, type: 'application/jsonl' })
+  t.is(await uploadFile(client, blob, { path, bytes: source.length }), 1000)
+  // The second time there was no such upload, and asking for it anew told that the file is there.
+  t.is(lost, 2)
   t.true(await hasBlob(client, blob))
 })
 
