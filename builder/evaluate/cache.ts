@@ -6,11 +6,12 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Sha256, sha256Of } from '../../format/hash.ts'
+import type { BrokenModule } from './broken.ts'
 import type { Channel, ChannelListing } from './channel.ts'
 import { listCode } from './code.ts'
 import type { LocalFile } from './evaluate-anew.ts'
 import { Evaluation } from './evaluation.ts'
-import { areUnchanged, type FileState, fileStateOf } from './file-states.ts'
+import { areUnchanged, type FileState, fileStateOf, useEvaluation } from './file-states.ts'
 import { hashLocalFile } from './local-file.ts'
 import type { Records } from './records.ts'
 
@@ -21,6 +22,7 @@ type Header = {
   readonly version: 1
   readonly key: CacheKey
   readonly locals: readonly LocalFile[]
+  readonly broken: readonly BrokenModule[]
   readonly dataBytes: number
   /** Of the rest of the index. */
   readonly sha256: Sha256
@@ -64,13 +66,9 @@ export class EvaluationCache {
     const state = attempt((): State => JSON.parse(readFileSync(this.#statePath(), 'utf8')))
     if (state?.version !== 1 || state.channels !== this.#identity) return undefined
     if (!attempt(() => areUnchanged(state.files, state.looked))) return undefined
-    return attempt(() => this.#open(state.key).evaluation)
-  }
-
-  /** The file that readUnchanged goes by, and the result that it stands for, if there is one. */
-  rememberedState(): { readonly path: string; readonly key: CacheKey } | undefined {
-    const path = this.#statePath()
-    return attempt((): { path: string; key: CacheKey } => ({ path, key: JSON.parse(readFileSync(path, 'utf8')).key }))
+    const evaluation = attempt(() => this.#open(state.key).evaluation)
+    if (evaluation !== undefined) useEvaluation({ path: this.#statePath(), key: state.key })
+    return evaluation
   }
 
   /** The result for contents, if its local files have theirs still. */
@@ -84,8 +82,12 @@ export class EvaluationCache {
   }
 
   /** Undefined when it cannot be written. */
-  write(key: CacheKey, { index, data }: Records, locals: readonly LocalFile[]): Evaluation | undefined {
-    const header: Header = { version: 1, key, locals, dataBytes: data.length, sha256: sha256Of(index) }
+  write(
+    key: CacheKey,
+    { index, data }: Records,
+    { locals, broken }: Pick<Header, 'locals' | 'broken'>,
+  ): Evaluation | undefined {
+    const header: Header = { version: 1, key, locals, broken, dataBytes: data.length, sha256: sha256Of(index) }
     return attempt(() => {
       mkdirSync(this.#directory, { recursive: true })
       this.#prune()
@@ -110,9 +112,10 @@ export class EvaluationCache {
       ...locals.map(({ channel, path }) => join(directoryOf(channel), path)),
     ]
     const files = all.map(fileStateOf)
-    if (files.includes(undefined)) return
     const state = { version: 1, channels: this.#identity, key, looked: started, files }
-    attempt(() => writeWhole(this.#statePath(), JSON.stringify(state)))
+    const isWritten =
+      !files.includes(undefined) && attempt(() => writeWhole(this.#statePath(), JSON.stringify(state))) !== undefined
+    useEvaluation(isWritten ? { path: this.#statePath(), key } : undefined)
   }
 
   #open(key: CacheKey): { readonly evaluation: Evaluation; readonly locals: readonly LocalFile[] } {
@@ -128,7 +131,10 @@ export class EvaluationCache {
       for (const each of [path, data]) rmSync(each, { force: true })
     }
     return {
-      evaluation: new Evaluation(this.#channels, index, { kind: 'file', path: data, discard }),
+      evaluation: new Evaluation(this.#channels, index, {
+        data: { kind: 'file', path: data, discard },
+        broken: header.broken,
+      }),
       locals: header.locals,
     }
   }
@@ -153,10 +159,11 @@ export class EvaluationCache {
   }
 }
 
-function writeWhole(path: string, content: string | Buffer): void {
+function writeWhole(path: string, content: string | Buffer): true {
   const temporary = `${path}.${process.pid}.tmp`
   writeFileSync(temporary, content)
   renameSync(temporary, path)
+  return true
 }
 
 /** Undefined when it throws: a cache is never the reason of a failure. */

@@ -18,13 +18,20 @@ export function listCode(): { readonly files: readonly string[]; readonly direct
   }
 }
 
-/** recipes/api, as the sandbox knows it. */
+/** recipes/api, as the sandbox knows it: 'abnpkg' is noting.ts without what only the sandbox uses. */
 export function readApiModules(): readonly ModuleText[] {
-  return modulesIn(API).map((name) => ({
-    id: name === 'index.ts' ? apiModule : `${apiPrefix}${name}`,
+  const files = modulesIn(API).map((name) => ({
+    id: `${apiPrefix}${name}`,
     text: readFileSync(join(API, name), 'utf8'),
   }))
+  return [{ id: apiModule, text: `export { ${API_NAMES.join(', ')} } from './noting.ts'` }, ...files]
 }
+
+/** Those of recipes/api/index.ts. */
+export const API_NAMES = [
+  ...['file', 'git', 'gnuBuild', 'local', 'makeBuild', 'out', 'output', 'parallel', 'quote', 'recipe', 'steps'],
+  ...['tarball', 'zip'],
+] as const
 
 function modulesIn(directory: string): string[] {
   return readdirSync(directory)

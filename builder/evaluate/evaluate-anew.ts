@@ -1,13 +1,17 @@
-/** Evaluation itself, without any memory of earlier ones. Loads QuickJS, in a thread. */
-
-import { AbnError } from '../../format/errors.ts'
+/**
+ * Evaluation itself, without any memory of earlier ones: modules that need it are interpreted in a thread, and what comes out is
+ * made into packages meanwhile; those that are only data are read here.
+ */
 import type { Sha256 } from '../../format/hash.ts'
-import type { Channel } from './channel.ts'
+import { type BrokenModule, brokenModules } from './broken.ts'
+import type { Channel, ModuleId } from './channel.ts'
 import { readApiModules } from './code.ts'
-import { hashLocalFile } from './local-file.ts'
-import { lower } from './lower.ts'
-import type { EvaluatedPackage } from './package.ts'
-import { parseRaw } from './raw.ts'
+import { Harvest } from './harvest.ts'
+import { NotLiteral } from './literal.ts'
+import { evaluationOrder, type Order } from './order.ts'
+import type { Problem } from './problem.ts'
+import { positionAt, readLiteral, type Sized } from './read-literal.ts'
+import type { RecordParts } from './records.ts'
 import { defaultLimits, type ModuleText, runSandbox, type SandboxLimits } from './sandbox.ts'
 
 export type FreshOptions = { readonly limits?: Partial<SandboxLimits>; readonly signal?: AbortSignal | undefined }
@@ -15,28 +19,105 @@ export type FreshOptions = { readonly limits?: Partial<SandboxLimits>; readonly 
 /** A file that a recipe takes from its channel. */
 export type LocalFile = { readonly channel: string; readonly path: string; readonly sha256: Sha256 }
 
-export type FreshEvaluation = { readonly packages: readonly EvaluatedPackage[]; readonly locals: readonly LocalFile[] }
+export type FreshEvaluation = {
+  readonly packages: readonly RecordParts[]
+  readonly locals: readonly LocalFile[]
+  readonly broken: readonly BrokenModule[]
+}
 
-/** Throws ABN_RECIPE_…, ABN_SOURCE_ADDRESS, ABN_EVALUATOR_FAILED or the reason of `signal`. */
+/** Throws ABN_RECIPE_… when no single module is to blame, ABN_EVALUATOR_FAILED or the reason of `signal`. */
 export async function evaluateAnew(
   channels: readonly Channel[],
   modules: readonly ModuleText[],
-  { limits, signal }: FreshOptions,
+  options: FreshOptions,
 ): Promise<FreshEvaluation> {
-  const result = await runSandbox(
-    { channels, modules, api: readApiModules(), limits: { ...defaultLimits, ...limits } },
+  options.signal?.throwIfAborted()
+  // Where a module that looks like data is none, all is done again with it interpreted, and the third time with every one.
+  const forced = new Set<ModuleId>()
+  const limits = { ...defaultLimits, ...options.limits }
+  for (let attempt = 1; ; attempt++) {
+    const order = evaluationOrder(modules, channels, (id) => attempt > 2 || forced.has(id))
+    const { harvest, failed, wanted } = await interpret(order, channels, { limits, signal: options.signal })
+    const mistaken = wanted === undefined ? readAll(order, { harvest, failed, limit: limits.resultLength }) : [wanted]
+    for (const id of mistaken) forced.add(id)
+    if (mistaken.length > 0) continue
+    const { packages, locals, broken } = harvest.finish(modules.map(({ id }) => id))
+    return { packages, locals, broken: brokenModules(modules, failed, broken) }
+  }
+}
+
+async function interpret(
+  { interpreted, literal }: Order,
+  channels: readonly Channel[],
+  { limits, signal }: { readonly limits: SandboxLimits; readonly signal: AbortSignal | undefined },
+): Promise<Evaluated> {
+  let harvest = new Harvest(channels)
+  if (interpreted.length === 0) return { harvest, failed: new Map() }
+  const { broken, wanted } = await runSandbox(
+    {
+      channels,
+      modules: interpreted,
+      others: literal.map(({ id }) => id),
+      api: readApiModules(),
+      limits,
+    },
+    () => {
+      harvest = new Harvest(channels)
+      return (ids, text) => harvest.take(ids, text)
+    },
     signal,
   )
-  const raw = parseRaw(result.exports, result.recipes, new Set(modules.map(({ id }) => id)))
-  const locals = new Map<string, LocalFile>()
-  const packages = lower(raw, (name, path) => {
-    const known = locals.get(`${name}:${path}`)
-    if (known !== undefined) return known.sha256
-    const channel = channels.find((each) => each.name === name)
-    if (channel === undefined) throw new AbnError('ABN_RECIPE_INVALID', `no channel is called ${JSON.stringify(name)}`)
-    const sha256 = hashLocalFile(channel.directory, path)
-    locals.set(`${name}:${path}`, { channel: name, path, sha256 })
-    return sha256
-  })
-  return { packages, locals: [...locals.values()] }
+  return { harvest, failed: broken, wanted }
+}
+
+type Evaluated = {
+  readonly harvest: Harvest
+  readonly failed: Map<ModuleId, Problem>
+  readonly wanted?: ModuleId | undefined
+}
+
+/** Reads the modules that are only data, and returns those that are not. */
+function readAll(
+  { literal }: Order,
+  { harvest, failed, limit }: Evaluated & { readonly limit: number },
+): readonly ModuleId[] {
+  const refused: ModuleId[] = []
+  const sizes = new Map<string, Sized>()
+  let length = 0
+  for (const module of literal) {
+    const target = (request: string) => module.targets.get(request) ?? ''
+    const broken = module.literal.imports.find(({ request }) => failed.has(target(request)))
+    if (broken !== undefined) {
+      const frames = [positionAt(module, broken.offset)]
+      failed.set(module.id, { kind: 'needs', name: target(broken.request), message: '', frames })
+      continue
+    }
+    try {
+      const exports = readLiteral(module, {
+        note: (note, size) => {
+          length += size
+          if (length > limit) throw new NotLiteral()
+          return harvest.note(note)
+        },
+        outputsOf: (index) => harvest.outputsOf(index),
+        imported: (request, name) => {
+          const place = `${target(request)}#${name}`
+          const known = sizes.get(place)
+          if (known !== undefined) return known
+          const exported = harvest.exportsOf(target(request))
+          if (exported?.has(name) !== true) throw new NotLiteral()
+          const value = exported.get(name)
+          const sized = { value, size: JSON.stringify(value).length }
+          sizes.set(place, sized)
+          return sized
+        },
+      })
+      for (const [name, sized] of exports) sizes.set(`${module.id}#${name}`, sized)
+      harvest.exported(module.id, new Map([...exports].map(([name, { value }]) => [name, value])))
+    } catch (error) {
+      if (!(error instanceof NotLiteral)) throw error
+      refused.push(module.id)
+    }
+  }
+  return refused
 }

@@ -3,13 +3,14 @@
  * (sizes, times), then by their contents. Nothing heavy is loaded unless recipes must really be evaluated.
  */
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { AbnError } from '../../format/errors.ts'
 import { type Sha256, sha256Of } from '../../format/hash.ts'
+import { isLasting } from './broken.ts'
 import { type CacheKey, EvaluationCache } from './cache.ts'
 import { type Channel, type ChannelListing, listChannel, mainChannel, moduleIdOf } from './channel.ts'
 import { codeRoot, listCode } from './code.ts'
 import { Evaluation } from './evaluation.ts'
+import { useEvaluation } from './file-states.ts'
 import { encodeRecords } from './records.ts'
 import type { ModuleText, SandboxLimits } from './sandbox.ts'
 
@@ -24,7 +25,10 @@ export type EvaluateOptions = {
 /** The recipes that come with abnpkg. */
 export const ownChannel: Channel = { name: mainChannel, directory: codeRoot, modules: 'recipes/packages' }
 
-/** Throws ABN_CHANNEL_UNREADABLE, ABN_RECIPE_…, ABN_SOURCE_ADDRESS, ABN_EVALUATOR_FAILED or the reason of the signal. */
+/**
+ * Recipes that are broken take out themselves and what needs them; the evaluation says which they are. Throws
+ * ABN_CHANNEL_UNREADABLE, ABN_RECIPE_… when no single module is to blame, ABN_EVALUATOR_FAILED or the reason of the signal.
+ */
 export async function evaluate(channels: readonly Channel[], options: EvaluateOptions = {}): Promise<Evaluation> {
   const cache = options.cacheDirectory === undefined ? undefined : new EvaluationCache(options.cacheDirectory, channels)
   const unchanged = cache?.readUnchanged()
@@ -39,18 +43,20 @@ export async function evaluate(channels: readonly Channel[], options: EvaluateOp
     return known.evaluation
   }
   const { evaluateAnew } = await import('./evaluate-anew.ts')
-  const { packages, locals } = await evaluateAnew(channels, modules, options)
+  const { packages, locals, broken } = await evaluateAnew(channels, modules, options)
   const records = encodeRecords(packages)
-  const stored = cache?.write(key, records, locals)
-  cache?.remember({ key, listings, locals, started })
-  return stored ?? new Evaluation(channels, records.index, { kind: 'memory', bytes: records.data })
+  const remembering = broken.every(isLasting) ? cache : undefined
+  const stored = remembering?.write(key, records, { locals, broken })
+  if (remembering === undefined) useEvaluation(undefined)
+  else remembering.remember({ key, listings, locals, started })
+  return stored ?? new Evaluation(channels, records.index, { data: { kind: 'memory', bytes: records.data }, broken })
 }
 
 function readModules(channels: readonly Channel[], listings: readonly ChannelListing[]): readonly ModuleText[] {
   let length = 0
   return channels.flatMap((channel, i) =>
     (listings[i]?.modules ?? []).map((path) => {
-      const text = readFileSync(join(channel.directory, path), 'utf8')
+      const text = readFileSync(`${channel.directory}/${path}`, 'utf8')
       length += text.length
       if (text.length > LARGEST_MODULE || length > LARGEST_CHANNELS) {
         throw new AbnError(

@@ -3,7 +3,8 @@
  * looked at that another change could leave the same times is never taken for unchanged ("racily clean" in git's
  * Documentation/technical/racy-git.txt).
  */
-import { lstatSync } from 'node:fs'
+// As an import it would load far more (node:fs/promises), and this module is on the way of every command.
+const { lstatSync } = process.getBuiltinModule('node:fs')
 
 /** Path, size, modification and change time in milliseconds, inode, mode. */
 export type FileState = readonly [
@@ -35,3 +36,19 @@ export function areUnchanged(states: readonly FileState[], looked: number): bool
 
 /** File systems with times of two seconds are the worst that are in use. */
 const COARSEST_TIMESTAMP = 2000
+
+/** What an evaluation remembers of the files of its recipes is in `path`; the key is that of its result. */
+export type RememberedState = { readonly path: string; readonly key: string }
+
+let used: RememberedState[] | undefined = []
+
+/** Takes down that this process goes by an evaluation; undefined for one that is not remembered. */
+export function useEvaluation(state: RememberedState | undefined): void {
+  if (state === undefined) used = undefined
+  else used?.push(state)
+}
+
+/** The evaluations that this process goes by; undefined when not all of them are remembered. */
+export function evaluationsUsed(): readonly RememberedState[] | undefined {
+  return used
+}

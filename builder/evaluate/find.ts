@@ -1,6 +1,7 @@
 /**
  * Finds the package that a person means: 'hello' (the highest release), 'hello@2.10' (that version, or the highest 2.10.x) or
- * 'hello@^2.10' (the highest version in a semver range). Hidden packages are found too, if nothing else has the name.
+ * 'hello@^2.10' (the highest version in a semver range).
+ * 'extra:hello' is that of the channel extra. Hidden packages are found too, if nothing else has the name.
  */
 import { AbnError } from '../../format/errors.ts'
 import type { Evaluation } from './evaluation.ts'
@@ -12,7 +13,7 @@ import { compareVersions, semanticVersionOf } from './versions.ts'
 
 export type PackageSpec = { readonly name: string; readonly range: string | undefined }
 
-/** Throws ABN_PACKAGE_SPEC, ABN_PACKAGE_UNKNOWN or ABN_PACKAGE_VERSION. */
+/** Throws ABN_PACKAGE_SPEC, ABN_PACKAGE_UNKNOWN, ABN_PACKAGE_VERSION, or what is wrong with the recipe of that name. */
 export async function findPackage(evaluation: Evaluation, spec: string): Promise<EvaluatedPackage> {
   return evaluation.load(await findEntry(evaluation, spec))
 }
@@ -33,9 +34,9 @@ export function parsePackageSpec(spec: string): PackageSpec {
   const at = spec.indexOf('@')
   const name = at < 0 ? spec : spec.slice(0, at)
   const range = at < 0 ? undefined : spec.slice(at + 1).trim()
-  if (!/^[a-z0-9][a-z0-9+._-]{0,63}$/i.test(name) || range === '') {
+  if (!/^(?:[a-z][a-z0-9-]{0,31}:)?[a-z0-9][a-z0-9+._-]{0,63}$/i.test(name) || range === '') {
     throw new AbnError('ABN_PACKAGE_SPEC', `not a package: ${JSON.stringify(clean(spec))}`, {
-      hint: 'write NAME, NAME@VERSION or NAME@RANGE, such as hello@^2.10',
+      hint: 'write NAME, NAME@VERSION or NAME@RANGE, such as hello@^2.10; CHANNEL:NAME for that of a channel',
     })
   }
   return { name, range: range === 'latest' ? undefined : range }
@@ -63,6 +64,14 @@ async function inRange(entries: readonly PackageEntry[], range: string): Promise
 }
 
 function unknownPackage(evaluation: Evaluation, name: string): AbnError {
+  const [, channel = '', plain = ''] = /^(.*:)?(.*)$/s.exec(name) ?? []
+  const broken = evaluation.broken.find(
+    ({ module, names }) => module.startsWith(channel) && (names.includes(plain) || module === channel),
+  )
+  if (broken !== undefined) {
+    const { code, message, hint } = broken
+    return new AbnError(code, `the recipe of ${name} is broken: ${message}`, hint === undefined ? {} : { hint })
+  }
   const listed = new Set(evaluation.entries().flatMap((entry) => (entry.hidden ? [] : [entry.name])))
   const near = nearest(name, listed)
   return new AbnError('ABN_PACKAGE_UNKNOWN', `there is no package called ${name}`, {

@@ -1,58 +1,61 @@
 /**
- * Lowers recipes to derivations, in the order in which they were made, so that every input has its recipe hash before it is
+ * Lowers a recipe to a derivation, after those that were made before it, so that every input has its recipe hash before it is
  * needed. In texts of recipes `@{#<number>:<output>}` stands for a store path, and each one that occurs is an input.
  */
 
-import { type Derivation, type DerivationInput, type DerivationSource, recipeHashOf } from '../../format/derivation.ts'
+import { canonicalJson } from '../../format/canonical-json.ts'
+import {
+  type Derivation,
+  type DerivationInput,
+  type DerivationSource,
+  maximumDerivationBytes,
+  recipeHashOfCanonical,
+} from '../../format/derivation.ts'
 import { checkDerivation } from '../../format/derivation-schema.ts'
 import { AbnError } from '../../format/errors.ts'
-import type { RecipeHash, Sha256 } from '../../format/hash.ts'
+import { parseSha256, type RecipeHash, type Sha256 } from '../../format/hash.ts'
 import { compareBytewise } from '../../format/order.ts'
-import { storePathOf } from '../../format/store-path.ts'
+import { type StorePath, storePathOf } from '../../format/store-path.ts'
+import type { MadeRecipe, Origin, ReferenceData } from '../../recipes/api/registry.ts'
 import type { SourceHint } from '../fetch/hint.ts'
 import { checkAddress, parseHttpUrl } from '../fetch/mirrors.ts'
 import { mainChannel } from './channel.ts'
-import type { EvaluatedPackage } from './package.ts'
+import type { PackageMetadata } from './package.ts'
 import { clean } from './problem.ts'
-import type { RawEvaluation, RawExport, RawOrigin, RawRecipe, RawReference } from './raw.ts'
 
 /** SHA-256 of a file of a channel. Throws ABN_RECIPE_LOCAL_FILE. */
 export type HashLocal = (channel: string, path: string) => Sha256
 
-/** Exported recipes and all that they are built from, inputs first. Throws ABN_RECIPE_… or ABN_SOURCE_ADDRESS. */
-export function lower(raw: RawEvaluation, hashLocal: HashLocal): readonly EvaluatedPackage[] {
-  const exports = new Map<number, RawExport>()
-  for (const each of raw.exported) if (!exports.has(each.index)) exports.set(each.index, each)
-  const lowered: Lowered[] = []
-  for (const [index, recipe] of raw.recipes.entries()) {
-    lowered.push(
-      placed(recipe, () => lowerRecipe({ recipe, exported: exports.get(index), before: lowered, hashLocal })),
-    )
-  }
-  const exported = [...exports.keys()].sort((a, b) => a - b)
-  refuseDuplicates(exported.flatMap((index) => raw.recipes[index] ?? []))
-  return reachable(exported, lowered)
+/** A package without the name under which it is exported; the derivation only as text, which is how it is kept. */
+export type Lowered = {
+  readonly name: string
+  readonly version: string
+  readonly recipeHash: RecipeHash
+  readonly outputs: ReadonlyMap<string, StorePath>
+  /** Canonical JSON, as bytes: thousands of long texts would keep the garbage collector busy. */
+  readonly derivation: Uint8Array
+  readonly metadata: Pick<PackageMetadata, 'summary' | 'homepage' | 'license' | 'smoke' | 'sources' | 'hidden'>
+  /** The numbers of the recipes that are inputs. */
+  readonly inputs: ReadonlySet<number>
 }
 
-type Lowered = { readonly package: EvaluatedPackage; readonly inputs: ReadonlySet<number> }
-
-type Lowering = {
-  readonly recipe: RawRecipe
-  readonly exported: RawExport | undefined
-  readonly before: readonly Lowered[]
+export type Lowering = {
+  /** The recipe with that number. Throws when it is broken or was not made before. */
+  readonly recipeAt: (index: number) => Lowered
   readonly hashLocal: HashLocal
 }
 
-function lowerRecipe({ recipe, exported, before, hashLocal }: Lowering): Lowered {
-  const inputs = new Inputs(before)
+/** Throws ABN_RECIPE_…, ABN_DERIVATION_INVALID or ABN_SOURCE_ADDRESS. */
+export function lower(recipe: MadeRecipe, { recipeAt, hashLocal }: Lowering): Lowered {
+  const inputs = new Inputs(recipeAt)
   for (const reference of recipe.inputs) inputs.pathOf(reference)
   const text = (value: string) => inputs.fillIn(value)
   const record = (values: Readonly<Record<string, string>>) =>
     Object.fromEntries(Object.entries(values).map(([key, value]) => [key, text(value)]))
   const sources = new Map<Sha256, SourceHint>()
-  const hashOf = (origin: RawOrigin) => {
-    const sha256 = origin.kind === 'local' ? hashLocal(channelAt(origin.at), origin.path) : origin.sha256
+  const hashOf = (origin: Origin) => {
     checkOrigin(origin)
+    const sha256 = origin.kind === 'local' ? hashLocal(channelAt(origin.at), origin.path) : parseSha256(origin.sha256)
     if (!sources.has(sha256)) sources.set(sha256, hintOf(origin))
     return sha256
   }
@@ -64,55 +67,79 @@ function lowerRecipe({ recipe, exported, before, hashLocal }: Lowering): Lowered
       patches: source.patches.map(hashOf),
     }),
   )
-  const plan = {
-    directories: [...new Set(recipe.directories.map(text))].sort(compareBytewise),
+  const { name, version, plan } = recipe
+  const filled = {
+    directories: [...new Set(plan.directories.map(text))].sort(compareBytewise),
     files: sorted(
-      recipe.files.map((file) => ({ ...file, path: text(file.path), text: text(file.text) })),
+      plan.files.map((file) => ({ ...file, path: text(file.path), text: text(file.text) })),
       (file) => file.path,
     ),
     links: sorted(
-      recipe.links.map((link) => ({ path: text(link.path), target: text(link.target) })),
+      plan.links.map((link) => ({ path: text(link.path), target: text(link.target) })),
       (link) => link.path,
     ),
-    env: record(recipe.env),
-    steps: recipe.steps.map((step) => ({
+    env: record(plan.env),
+    steps: plan.steps.map((step) => ({
       ...step,
       args: step.args.map(text),
       cwd: text(step.cwd),
       env: record(step.env),
     })),
   }
-  const derivation: Derivation = checkDerivation({
-    name: recipe.name,
-    version: recipe.version,
+  const checked = checkDerivation({
+    name,
+    version,
     system: 'x86_64-linux',
     outputs: [...recipe.outputs].sort(compareBytewise),
-    inputs: inputs.sorted(),
+    inputs: [],
     sources: sorted(from, (source) => source.to),
-    ...plan,
+    ...filled,
   })
-  const metadata = {
-    exportName: exported?.name ?? '',
-    module: exported?.module ?? '',
-    channel: channelAt(exported?.module ?? recipe.at),
-    summary: clean(recipe.summary),
-    homepage: clean(recipe.homepage),
-    license: clean(recipe.license),
-    smoke: recipe.smoke,
-    sources: Object.fromEntries([...sources].sort(([a], [b]) => compareBytewise(a, b))),
-    hidden: recipe.hidden || exported === undefined,
+  // Nothing of the recipe is in these, and to check them is to hash them all again.
+  const derivation: Derivation = { ...checked, inputs: inputs.sorted() }
+  const canonical = canonicalJson(derivation)
+  const bytes = bytesOf(canonical)
+  if (bytes.length > maximumDerivationBytes) {
+    throw new AbnError('ABN_RECIPE_SIZE_LIMIT', `a derivation may have ${maximumDerivationBytes} bytes`)
   }
-  return { package: { derivation, recipeHash: recipeHashOf(derivation), metadata }, inputs: inputs.used }
+  const recipeHash = recipeHashOfCanonical(canonical)
+  return {
+    name,
+    version,
+    recipeHash,
+    outputs: new Map(derivation.outputs.map((output) => [output, storePathOf(recipeHash, name, version, output)])),
+    derivation: bytes,
+    metadata: {
+      summary: clean(recipe.summary),
+      homepage: clean(recipe.homepage),
+      license: clean(recipe.license),
+      smoke: recipe.smoke,
+      sources: Object.fromEntries([...sources].sort(([a], [b]) => compareBytewise(a, b))),
+      hidden: recipe.hidden,
+    },
+    inputs: inputs.used,
+  }
+}
+
+let room = Buffer.alloc(0)
+
+/** In UTF-8. Many texts share one piece of memory, because the garbage collector looks after each piece. */
+function bytesOf(text: string): Uint8Array {
+  const length = Buffer.byteLength(text)
+  if (length > room.length) room = Buffer.allocUnsafeSlow(Math.max(length, 1 << 20))
+  const bytes = room.subarray(0, room.write(text))
+  room = room.subarray(length)
+  return bytes
 }
 
 /** Collects the inputs of one recipe while its texts are filled in. */
 class Inputs {
   readonly used = new Set<number>()
-  readonly #before: readonly Lowered[]
-  readonly #inputs = new Map<string, DerivationInput>()
+  readonly #recipeAt: (index: number) => Lowered
+  readonly #inputs = new Map<StorePath, DerivationInput>()
 
-  constructor(before: readonly Lowered[]) {
-    this.#before = before
+  constructor(recipeAt: (index: number) => Lowered) {
+    this.#recipeAt = recipeAt
   }
 
   fillIn(text: string): string {
@@ -122,18 +149,14 @@ class Inputs {
     )
   }
 
-  pathOf({ index, output }: RawReference): string {
-    const from = this.#before[index]
-    if (from === undefined) throw invalid('it refers to a recipe that was not made before it')
-    const { derivation, recipeHash } = from.package
-    if (!derivation.outputs.includes(output))
-      throw invalid(`${derivation.name} has no output ${JSON.stringify(output)}`)
-    const key = `${recipeHash} ${output}`
-    const known = this.#inputs.get(key)
-    if (known !== undefined) return known.path
-    this.used.add(index)
-    const path = storePathOf(recipeHash, derivation.name, derivation.version, output)
-    this.#inputs.set(key, { recipe: recipeHash, output, path })
+  pathOf({ index, output }: ReferenceData): StorePath {
+    const { name, recipeHash, outputs } = this.#recipeAt(index)
+    const path = outputs.get(output)
+    if (path === undefined) throw invalid(`${name} has no output ${JSON.stringify(output)}`)
+    if (!this.#inputs.has(path)) {
+      this.used.add(index)
+      this.#inputs.set(path, { recipe: recipeHash, output, path })
+    }
     return path
   }
 
@@ -142,65 +165,21 @@ class Inputs {
   }
 }
 
-/** Inputs first; recipes that lower to the same derivation are one package. */
-function reachable(roots: readonly number[], lowered: readonly Lowered[]): readonly EvaluatedPackage[] {
-  const needed = new Set<number>(roots)
-  for (let index = lowered.length - 1; index >= 0; index--) {
-    if (needed.has(index)) for (const input of lowered[index]?.inputs ?? []) needed.add(input)
-  }
-  const packages = new Map<RecipeHash, EvaluatedPackage>()
-  for (const [index, { package: each }] of lowered.entries()) {
-    const known = packages.get(each.recipeHash)
-    if (needed.has(index) && (known === undefined || known.metadata.exportName === ''))
-      packages.set(each.recipeHash, each)
-  }
-  return [...packages.values()]
-}
-
-function refuseDuplicates(recipes: readonly RawRecipe[]): void {
-  const seen = new Map<string, RawRecipe>()
-  for (const recipe of recipes) {
-    const key = `${recipe.name}@${recipe.version}${recipe.hidden ? ' (hidden)' : ''}`
-    const other = seen.get(key)
-    if (other !== undefined) {
-      throw new AbnError('ABN_RECIPE_DUPLICATE', `${key} is there twice: ${clean(other.at)} and ${clean(recipe.at)}`, {
-        hint: 'give one of them another name, or do not export it',
-      })
-    }
-    seen.set(key, recipe)
-  }
-}
-
 /** Now rather than after hours of building what comes before. Throws ABN_SOURCE_ADDRESS. */
-function checkOrigin(origin: RawOrigin): void {
+function checkOrigin(origin: Origin): void {
   if (origin.kind === 'urls') for (const url of origin.urls) checkAddress(url)
   if (origin.kind === 'git') parseHttpUrl(origin.url)
 }
 
-function hintOf(origin: RawOrigin): SourceHint {
+function hintOf(origin: Origin): SourceHint {
   if (origin.kind === 'local') return { kind: 'local', path: origin.path }
   if (origin.kind === 'git') return { kind: 'git', url: origin.url, commit: origin.commit }
   return { kind: 'urls', urls: origin.urls, ...(origin.size === undefined ? {} : { size: origin.size }) }
 }
 
 /** Of a position or module identifier: '<channel>:<path>', or a path alone for ours. */
-function channelAt(position: string): string {
+export function channelAt(position: string): string {
   return /^([^:/]+):[^:]*\.ts(?::\d+:\d+)?$/.exec(position)?.[1] ?? mainChannel
-}
-
-/** Says where the recipe is that cannot be lowered. */
-function placed<T>(recipe: RawRecipe, work: () => T): T {
-  try {
-    return work()
-  } catch (error) {
-    if (!(error instanceof AbnError)) throw error
-    const reason = error.message.replace(/^derivation: /, '')
-    const name = clean(`${recipe.name} ${recipe.version}`)
-    const keeps = error.code === 'ABN_RECIPE_LOCAL_FILE' || error.code === 'ABN_SOURCE_ADDRESS'
-    const code = keeps ? error.code : 'ABN_RECIPE_INVALID'
-    const hint = error.hint === undefined ? {} : { hint: error.hint }
-    throw new AbnError(code, `${clean(recipe.at)}: ${name}: ${clean(reason)}`, { ...hint, cause: error })
-  }
 }
 
 function invalid(reason: string): AbnError {

@@ -3,10 +3,12 @@
  * from recipes, so control characters are taken out and lengths capped.
  */
 import { AbnError, type ErrorCode } from '../../format/errors.ts'
+import { apiModule, apiPrefix } from './resolve.ts'
 
 /** `frames`: positions in the recipes as module:line:column, innermost first. */
 export type Problem = {
-  readonly kind: 'syntax' | 'import' | 'time' | 'memory' | 'stack' | 'size' | 'pending' | 'thrown'
+  readonly kind: 'syntax' | 'import' | 'needs' | 'time' | 'memory' | 'stack' | 'size' | 'pending' | 'thrown' | 'failed'
+  /** Of the error that was thrown; for 'needs' the module that is needed. */
   readonly name: string
   readonly message: string
   readonly frames: readonly string[]
@@ -40,6 +42,12 @@ export function problemError(problem: Problem): AbnError {
         `${where}: ${message}`,
         "recipes import from 'abnpkg', and from modules of their channel by a relative path that ends in .ts",
       )
+    case 'needs':
+      return error(
+        'ABN_RECIPE_NEEDS_BROKEN',
+        `${where}: it imports ${clean(problem.name)}, which is broken${message === '' ? '' : `: ${message}`}`,
+        'correct that one',
+      )
     case 'time':
       return error(
         'ABN_RECIPE_TIME_LIMIT',
@@ -62,6 +70,12 @@ export function problemError(problem: Problem): AbnError {
       return error('ABN_RECIPE_SIZE_LIMIT', message, 'look for a list or a text that is repeated too often')
     case 'pending':
       return error('ABN_RECIPE_EXCEPTION', `${where}: ${message}`, 'recipes have nothing to wait for: do without await')
+    case 'failed':
+      return error(
+        'ABN_EVALUATOR_FAILED',
+        `the evaluation of the recipes failed${at[0] === undefined ? '' : ` at ${where}`}: ${message}`,
+        'a recipe may have broken the interpreter: leave out the newest one, and please report it',
+      )
     case 'thrown':
       return thrownError(problem, { where, trail, message })
     default: {
@@ -109,4 +123,17 @@ export function clean(text: string): string {
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
     .trim()
   return plain.length > 500 ? `${plain.slice(0, 500)}…` : plain
+}
+
+/** Positions in a stack of QuickJS outside the API, without the frames that repeat; innermost first. */
+export function framesOf(stack: string): string[] {
+  const frames = new Set<string>()
+  for (const line of stack.split('\n')) {
+    if (!/^\s*at /.test(line)) continue
+    // `at name (place)` or `at place`; a name can be anything.
+    const place = line.slice(Math.max(line.lastIndexOf('('), line.lastIndexOf(' ')) + 1).replace(/\)$/, '')
+    if (!/^[^\s()]+:\d+:\d+$/.test(place)) continue
+    if (!place.startsWith(apiPrefix) && !place.startsWith(`${apiModule}:`)) frames.add(place)
+  }
+  return [...frames].slice(0, 8)
 }

@@ -1,33 +1,28 @@
 /**
- * Evaluates recipe modules in QuickJS: nothing is given to them but the API, built-in objects without clock and randomness,
- * and each other. Limits: processor time, memory, stack, size of the result. Runs in a thread of its own (sandbox.ts).
+ * Evaluates recipe modules in QuickJS, one after the other: nothing is given to them but the API, built-in objects without clock
+ * and randomness, and each other. Limits: processor time, memory, stack, size of the result. Runs in a thread of its own
+ * (sandbox.ts).
  */
 import { newQuickJSWASMModuleFromVariant, type QuickJSContext, type QuickJSHandle } from 'quickjs-emscripten-core'
 import { Imports } from './imports.ts'
 import { prelude } from './prelude.ts'
-import { type Problem, ProblemError } from './problem.ts'
-import { apiModule, apiPrefix } from './resolve.ts'
-import type { SandboxInput, SandboxMessage, SandboxResult } from './sandbox.ts'
+import { framesOf, type Problem, ProblemError } from './problem.ts'
+import { apiPrefix } from './resolve.ts'
+import type { ModuleText, SandboxInput, SandboxMessage } from './sandbox.ts'
 import { stripTypes } from './strip-types.ts'
 
-/** Never throws for what a recipe does: that is a problem in the answer. */
-export async function evaluateModules(input: SandboxInput): Promise<SandboxMessage> {
-  const texts = new Map<string, string>()
-  try {
-    for (const module of [...input.api, ...input.modules]) texts.set(module.id, stripTypes(module))
-  } catch (error) {
-    if (error instanceof ProblemError) return { kind: 'problem', problem: error.problem }
-    throw error
-  }
+/** Never throws for what a recipe does: that is a problem in a message. */
+export async function evaluateModules(input: SandboxInput, post: (message: SandboxMessage) => void): Promise<void> {
   const quickjs = await newQuickJSWASMModuleFromVariant(import('@jitl/quickjs-ng-wasmfile-release-sync'))
   const runtime = quickjs.newRuntime()
-  const imports = new Imports(input, texts)
+  const imports = new Imports(input)
+  const progress = new Int32Array(input.progress)
+  let begun = 0
   let late = false
   runtime.setMemoryLimit(input.limits.memoryBytes)
   runtime.setMaxStackSize(STACK_BYTES)
   runtime.setInterruptHandler(() => {
-    const { user, system } = process.threadCpuUsage()
-    late ||= user + system > input.limits.seconds * 1e6
+    late ||= processorTime() > input.limits.seconds
     return late
   })
   runtime.setModuleLoader(
@@ -35,26 +30,57 @@ export async function evaluateModules(input: SandboxInput): Promise<SandboxMessa
     (base, request) => imports.resolve(base, request),
   )
   const context = runtime.newContext({ intrinsics: INTRINSICS })
-  try {
-    const result = run(context, input)
-    return { kind: 'result', result }
-  } catch (error) {
-    if (!(error instanceof ProblemError) && !(error instanceof RangeError)) throw error
-    const thrown = error instanceof ProblemError ? error.problem : STACK
-    if (late) return { kind: 'problem', problem: { ...thrown, kind: 'time' } }
-    const problem = imports.explain(thrown)
-    const from =
-      problem.kind === 'thrown' && problem.frames.length === 0 ? culprit(context, imports.order()) : undefined
-    return { kind: 'problem', problem: from === undefined ? problem : { ...problem, frames: [from] } }
+  unwrap(context, context.evalCode(prelude, `${apiPrefix}prelude`))
+  const { collect, take } = notesOf(context, input.limits.resultLength)
+  let batch: string[] = []
+  const flush = () => {
+    post({ kind: 'modules', ids: batch, text: take() })
+    batch = []
   }
-  // Nothing is disposed of: the thread ends, and an interpreter that has run into a limit may not be touched again.
+  const attempt = (module: ModuleText, work: () => void): SandboxMessage | undefined => {
+    try {
+      work()
+      return undefined
+    } catch (error) {
+      const problem = imports.explain(problemOf(error, module.id))
+      if (late) {
+        const isGuilty = processorTime() - begun > input.limits.seconds / 2
+        return { kind: 'ended', module: isGuilty ? module.id : undefined, problem: { ...problem, kind: 'time' } }
+      }
+      // The interpreter may not be touched again after a limit, nor with modules in it that were loaded by half.
+      const ends = ENDING.has(problem.kind) || imports.loadedOnTheWay().length > 0
+      if (ends) return { kind: 'ended', module: imports.culprit(problem), problem }
+      imports.breaks(module.id)
+      return { kind: 'broken', module: module.id, problem }
+    }
+  }
+  for (const [i, module] of input.modules.entries()) {
+    if (input.broken.includes(module.id)) continue
+    Atomics.store(progress, 0, i)
+    begun = processorTime()
+    imports.begin(module.id)
+    const message = attempt(module, () => {
+      collect(evaluateModule(context, module, imports))
+      batch.push(module.id)
+      if (batch.length === BATCH || module === input.modules.at(-1)) flush()
+    })
+    // Also when the module has caught the error.
+    const wanted = imports.wanted()
+    if (wanted !== undefined) return post({ kind: 'wanted', module: wanted })
+    if (message !== undefined) post(message)
+    if (message?.kind === 'ended') return
+  }
+  if (batch.length > 0) flush()
+  post({ kind: 'done' })
+  // Nothing is disposed of: the thread ends.
 }
 
+/** Modules whose notes leave the interpreter at a time. */
+const BATCH = 64
 /** Calls nested too deeply for QuickJS; the thread's own stack is larger. */
 const STACK_BYTES = 512 * 1024
-const STACK: Problem = { kind: 'stack', name: 'RangeError', message: '', frames: [] }
-/** Recipes that are encoded at a time. */
-const BATCH = 64
+
+const ENDING: ReadonlySet<Problem['kind']> = new Set(['time', 'memory', 'size', 'failed'])
 
 /** No Date, Proxy, typed arrays or weak references: recipes are data. */
 const INTRINSICS = {
@@ -69,30 +95,45 @@ const INTRINSICS = {
   StringNormalize: true,
 }
 
-function run(context: QuickJSContext, input: SandboxInput): SandboxResult {
-  unwrap(context, context.evalCode(prelude, `${apiPrefix}prelude`))
-  const names = input.modules.map(({ id }) => id)
-  const entry = [
-    `import { encodeExports, encodeRecipes } from '${apiPrefix}registry.ts'`,
-    ...names.map((id, i) => `import * as m${i} from ${JSON.stringify(`module:${id}`)}`),
-    `const modules = [${names.map((id, i) => `[${JSON.stringify(id)}, m${i}]`).join(', ')}]`,
-    'export const exports = () => encodeExports(modules)',
-    'export const recipes = encodeRecipes',
-  ].join('\n')
-  const module = settle(context, unwrap(context, context.evalCode(entry, `${apiPrefix}entry`, { type: 'module' })))
-  let length = 0
-  const call = (name: string, ...args: readonly number[]) => {
-    const handles = args.map((arg) => context.newNumber(arg))
-    const text = unwrap(context, context.callFunction(context.getProp(module, name), context.undefined, ...handles))
-    length += context.getNumber(context.getProp(text, 'length'))
-    if (length > input.limits.resultLength) throw tooLong(input.limits.resultLength)
-    return context.getString(text)
+function evaluateModule(context: QuickJSContext, module: ModuleText, imports: Imports): QuickJSHandle {
+  if (imports.isLoaded(module.id)) {
+    const again = `export * from ${JSON.stringify(`module:${module.id}`)}`
+    return settle(context, unwrap(context, context.evalCode(again, `${apiPrefix}entry`, { type: 'module' })))
   }
-  const exported = call('exports')
-  const { count } = JSON.parse(exported)
-  const recipes: string[] = []
-  for (let first = 0; first < count; first += BATCH) recipes.push(call('recipes', first, BATCH))
-  return { exports: exported, recipes }
+  const evaluate = (text: string) =>
+    settle(context, unwrap(context, context.evalCode(text, module.id, { type: 'module' })))
+  // What is JavaScript and has no `<` means the same as TypeScript, so that most recipes need no other parser.
+  if (module.text.includes('<')) return evaluate(stripTypes(module))
+  try {
+    return evaluate(module.text)
+  } catch (error) {
+    if (!(error instanceof ProblemError && error.problem.kind === 'syntax')) throw error
+    const text = stripTypes(module)
+    if (text === module.text) throw error
+    return evaluate(text)
+  }
+}
+
+/** What recipes/api/noting.ts gives out: a module's exports are noted as soon as it is evaluated, all notes fetched now and then. */
+function notesOf(context: QuickJSContext, limit: number) {
+  const entry = `export { collect, take } from '${apiPrefix}noting.ts'`
+  const exports = settle(context, unwrap(context, context.evalCode(entry, `${apiPrefix}entry`, { type: 'module' })))
+  const [collect, take] = [context.getProp(exports, 'collect'), context.getProp(exports, 'take')]
+  let length = 0
+  return {
+    collect: (namespace: QuickJSHandle) => {
+      unwrap(context, context.callFunction(collect, context.undefined, namespace)).dispose()
+      namespace.dispose()
+    },
+    take: () => {
+      const left = context.newNumber(limit - length)
+      const text = unwrap(context, context.callFunction(take, context.undefined, left))
+      if (context.typeof(text) !== 'string') throw tooLong(limit, context.getString(context.getProp(text, 'stack')))
+      length += context.getNumber(context.getProp(text, 'length'))
+      if (length > limit) throw tooLong(limit, '')
+      return text.consume((handle) => context.getString(handle))
+    },
+  }
 }
 
 /** The module's exports, once everything it waits for has happened. */
@@ -110,24 +151,23 @@ function settle(context: QuickJSContext, module: QuickJSHandle): QuickJSHandle {
   })
 }
 
-/**
- * The module whose evaluation threw, for what was thrown without a stack. `order` is that in which modules are evaluated, and
- * importing one again gives what it gave before, so that nothing is evaluated that has not been.
- */
-function culprit(context: QuickJSContext, order: readonly string[]): string | undefined {
-  return order.find((id) => {
-    const request = JSON.stringify(`module:${id}`)
-    const outcome = context.evalCode(`import ${request}`, `${apiPrefix}entry`, { type: 'module' })
-    if (outcome.error || context.runtime.executePendingJobs().error) return true
-    return context.getPromiseState(outcome.value).type === 'rejected'
-  })
-}
-
 type Outcome = { readonly error: QuickJSHandle } | { readonly error?: undefined; readonly value: QuickJSHandle }
 
 function unwrap(context: QuickJSContext, outcome: Outcome): QuickJSHandle {
   if (outcome.error) throw thrown(context, outcome.error)
   return outcome.value
+}
+
+/** What was thrown while the module was evaluated; any error that is not a problem is the interpreter's own. */
+function problemOf(error: unknown, module: string): Problem {
+  if (error instanceof RangeError) return { kind: 'stack', name: 'RangeError', message: '', frames: [`${module}:1:1`] }
+  if (!(error instanceof ProblemError)) {
+    const message = error instanceof Error ? error.message : String(error)
+    return { kind: 'failed', name: '', message, frames: [module] }
+  }
+  const { problem } = error
+  if (problem.frames.length > 0 || problem.kind === 'time') return problem
+  return { ...problem, frames: [problem.kind === 'stack' ? `${module}:1:1` : module] }
 }
 
 function thrown(context: QuickJSContext, error: QuickJSHandle): ProblemError {
@@ -162,15 +202,14 @@ function kindOf(name: string, message: string): Problem['kind'] {
   return 'thrown'
 }
 
-/** Positions outside the API, without the frames that repeat. */
-function framesOf(stack: string): string[] {
-  const frames = [...stack.matchAll(/at (?:.*? \()?([^\s()]+:\d+:\d+)\)?$/gm)].map((match) => match[1] ?? '')
-  return [
-    ...new Set(frames.filter((frame) => !frame.startsWith(apiPrefix) && !frame.startsWith(`${apiModule}:`))),
-  ].slice(0, 8)
+/** `stack`: where the longest one of the last recipes was made. */
+function tooLong(limit: number, stack: string): ProblemError {
+  const message = `the recipes come to more than ${limit} characters`
+  return new ProblemError({ kind: 'size', name: '', message, frames: framesOf(stack) })
 }
 
-function tooLong(limit: number): ProblemError {
-  const message = `the recipes come to more than ${limit} characters`
-  return new ProblemError({ kind: 'size', name: '', message, frames: [] })
+/** Of this thread, in seconds. */
+function processorTime(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1e6
 }

@@ -3,13 +3,10 @@
  * and a data text that holds each package in full. To install what is installed already, a few lines of the index are all
  * that is read and parsed.
  */
-import { canonicalJson } from '../../format/canonical-json.ts'
-import { type Derivation, maximumDerivationBytes, recipeHashOf } from '../../format/derivation.ts'
+import { type Derivation, recipeHashOf } from '../../format/derivation.ts'
 import { checkDerivation } from '../../format/derivation-schema.ts'
-import { AbnError } from '../../format/errors.ts'
 import type { RecipeHash } from '../../format/hash.ts'
-import { compareBytewise } from '../../format/order.ts'
-import { type StorePath, storePathOf } from '../../format/store-path.ts'
+import type { StorePath } from '../../format/store-path.ts'
 import type { EvaluatedPackage, PackageMetadata } from './package.ts'
 
 /** What is known of a package without reading its derivation. */
@@ -27,29 +24,30 @@ export type PackageEntry = {
 
 export type Records = { readonly index: string; readonly data: Buffer }
 
-/** Throws ABN_RECIPE_SIZE_LIMIT for a derivation that parseDerivation would refuse. */
-export function encodeRecords(packages: readonly EvaluatedPackage[]): Records {
+/** What a record is made of; `derivation` is its canonical JSON. */
+export type RecordParts = {
+  readonly name: string
+  readonly version: string
+  readonly recipeHash: RecipeHash
+  readonly outputs: ReadonlyMap<string, StorePath>
+  readonly derivation: Uint8Array
+  readonly metadata: PackageMetadata
+}
+
+export function encodeRecords(packages: readonly RecordParts[]): Records {
   const lines: string[] = []
-  const parts: Buffer[] = []
+  const parts: Uint8Array[] = []
   let offset = 0
-  const byName = [...packages].sort((a, b) => compareBytewise(sortKey(a), sortKey(b)))
-  for (const { derivation, recipeHash, metadata } of byName) {
-    const { name, version } = derivation
-    const text = canonicalJson(derivation)
-    if (Buffer.byteLength(text) > maximumDerivationBytes) {
-      const limit = `a derivation may have ${maximumDerivationBytes} bytes`
-      throw new AbnError('ABN_RECIPE_SIZE_LIMIT', `${name} ${version} is too large: ${limit}`)
-    }
-    const part = Buffer.from(`${text}\n${JSON.stringify(metadata)}\n`)
-    const outputs = Object.fromEntries(
-      derivation.outputs.map((output) => [output, storePathOf(recipeHash, name, version, output)]),
-    )
-    const line = [name, version, recipeHash, outputs, metadata.summary, metadata.hidden, offset, part.length]
+  for (const { name, version, recipeHash, outputs, derivation, metadata } of inOrder(packages)) {
+    const described = Buffer.from(`\n${JSON.stringify(metadata)}\n`)
+    const { summary, hidden } = metadata
+    const length = derivation.length + described.length
+    const line = [name, version, recipeHash, Object.fromEntries(outputs), summary, hidden, offset, length]
     lines.push(`\n${JSON.stringify(line)}`)
-    parts.push(part)
-    offset += part.length
+    parts.push(derivation, described)
+    offset += length
   }
-  return { index: `${lines.join('')}\n`, data: Buffer.concat(parts) }
+  return { index: `${lines.join('')}\n`, data: Buffer.concat(parts, offset) }
 }
 
 /** Entries of the given name, in the order of the index. */
@@ -57,9 +55,45 @@ export function entriesNamed(index: string, name: string): readonly PackageEntry
   return linesWith(index, `\n[${JSON.stringify(name)},`)
 }
 
+/** All versions of the packages of which one may have all of these words, in lower case, in its name or summary. */
+export function entriesWith(index: string, words: readonly string[]): readonly PackageEntry[] {
+  // Other characters stand there as escapes.
+  const plain = words.filter((word) => !/["\\\p{Cc}]/u.test(word))
+  const entries: PackageEntry[] = []
+  let name = ''
+  let places: number[] = []
+  let isMeant = false
+  const finish = () => {
+    if (isMeant) entries.push(...places.map((at) => entryAt(index, at)))
+    places = []
+    isMeant = false
+  }
+  for (let at = 0, end = index.indexOf('\n', 1); end >= 0; at = end, end = index.indexOf('\n', at + 1)) {
+    const line = index.slice(at + 1, end)
+    if (!line.startsWith(name) || name === '') {
+      finish()
+      name = line.slice(0, line.indexOf(',') + 1)
+    }
+    places.push(at)
+    const text = line.toLowerCase()
+    isMeant ||= plain.every((word) => text.includes(word))
+  }
+  finish()
+  return entries
+}
+
 export function entryWithHash(index: string, hash: RecipeHash): PackageEntry | undefined {
   const at = index.indexOf(`,"${hash}",`)
   return at < 0 ? undefined : entryAt(index, index.lastIndexOf('\n', at))
+}
+
+/** The same for all hashes, in the time that some single ones take. */
+export function entriesByHash(index: string): (hash: RecipeHash) => PackageEntry | undefined {
+  const places = new Map([...index.matchAll(/,"([0-9a-f]{64})",/g)].map(({ 1: hash = '', index: at }) => [hash, at]))
+  return (hash) => {
+    const at = places.get(hash)
+    return at === undefined ? undefined : entryAt(index, index.lastIndexOf('\n', at))
+  }
 }
 
 export function allEntries(index: string): readonly PackageEntry[] {
@@ -93,7 +127,9 @@ function entryAt(index: string, at: number): PackageEntry {
   return { name, version, recipeHash, outputs, summary, hidden, offset, length }
 }
 
-/** A line break cannot occur in a name, so versions of one name stay together. */
-function sortKey({ derivation, recipeHash }: EvaluatedPackage): string {
-  return `${derivation.name}\n${derivation.version}\n${recipeHash}`
+/** By name, version and recipe hash. A line break cannot occur in a name, so versions of one name stay together. */
+function inOrder(packages: readonly RecordParts[]): readonly RecordParts[] {
+  const keyed = packages.map((each) => ({ key: `${each.name}\n${each.version}\n${each.recipeHash}`, each }))
+  // All of it is ASCII, for which the order of texts is that of bytes.
+  return keyed.sort((a, b) => (a.key < b.key ? -1 : 1)).map(({ each }) => each)
 }

@@ -5,7 +5,7 @@
 import { posix } from 'node:path'
 import { type Channel, moduleIdOf } from './channel.ts'
 
-/** The API inside the sandbox: 'abnpkg' is recipes/api/index.ts, its other modules are 'abnpkg:<file>'. */
+/** The API inside the sandbox: 'abnpkg', and its modules 'abnpkg:<file>'. */
 export const apiModule = 'abnpkg'
 export const apiPrefix = 'abnpkg:'
 
@@ -41,8 +41,19 @@ function resolveRelative(
   const colon = base.indexOf(':')
   const channel = channels.find(({ name }) => (colon < 0 ? name === apiModule : name === base.slice(0, colon)))
   if (channel === undefined) return refused('its own channel is unknown')
-  const path = posix.join(posix.dirname(base.slice(colon + 1)), request)
+  const path = joined(base.slice(colon + 1, base.lastIndexOf('/')), request)
   return path.startsWith(`${channel.modules}/`) ? found(moduleIdOf(channel, path), has) : refused(outside(channel))
+}
+
+/** posix.join, which is slow, for what is usual: some `./` and `../`, then names. */
+function joined(directory: string, request: string): string {
+  const [, up = '', rest = ''] =
+    /^((?:\.\.?\/)+)((?:[A-Za-z0-9_-][A-Za-z0-9_.-]*\/)*[A-Za-z0-9_-][A-Za-z0-9_.-]*)$/.exec(request) ?? []
+  let end = directory.length
+  for (let i = 0; i < up.length && end > 0; i += up.startsWith('../', i) ? 3 : 2) {
+    if (up.startsWith('../', i)) end = directory.lastIndexOf('/', end - 1)
+  }
+  return rest === '' || end <= 0 ? posix.join(directory, request) : `${directory.slice(0, end)}/${rest}`
 }
 
 function found(id: string, has: (id: string) => boolean): Resolution {

@@ -1,22 +1,31 @@
 /**
  * Runs recipe modules in QuickJS (WebAssembly), in a thread of its own: the interpreter looks at its limits between
- * instructions, but not inside some built-in functions, and then only ending the thread helps. What comes back is text that
- * has not been checked yet.
+ * instructions, but not inside some built-in functions, and then only ending the thread helps. A module that fails is broken,
+ * and so is what imports it; one that ends the thread is left out of another attempt. What comes back is text that has not been
+ * checked yet, as soon as it is there.
  */
 import { Worker } from 'node:worker_threads'
-import { AbnError } from '../../format/errors.ts'
 import type { Channel } from './channel.ts'
 import { type Problem, problemError } from './problem.ts'
 
 export type ModuleText = { readonly id: string; readonly text: string }
 
-export type SandboxInput = {
+export type SandboxModules = {
   readonly channels: readonly Channel[]
-  /** Recipe modules; all of them are evaluated. */
+  /** Recipe modules in the order of their evaluation. */
   readonly modules: readonly ModuleText[]
-  /** recipes/api: 'abnpkg' and 'abnpkg:<file>'. */
+  /** Modules that are read without being evaluated. If one is imported after all, there is no result. */
+  readonly others: readonly string[]
+  /** recipes/api: 'abnpkg' and 'abnpkg:<file>', of which 'abnpkg:noting.ts' has `take`. */
   readonly api: readonly ModuleText[]
   readonly limits: SandboxLimits
+}
+
+export type SandboxInput = SandboxModules & {
+  /** Modules that are not evaluated, and that none can import. */
+  readonly broken: readonly string[]
+  /** An Int32: which module is being evaluated; -1 before the first. */
+  readonly progress: SharedArrayBuffer
 }
 
 export type SandboxLimits = {
@@ -27,62 +36,110 @@ export type SandboxLimits = {
   readonly resultLength: number
 }
 
-/** JSON texts as recipes/api/registry.ts encodes them, unchecked: `recipes` are lists of some recipes each. */
-export type SandboxResult = { readonly exports: string; readonly recipes: readonly string[] }
-
 export type SandboxMessage =
-  | { readonly kind: 'result'; readonly result: SandboxResult }
-  | { readonly kind: 'problem'; readonly problem: Problem }
+  /** Some modules that were evaluated, and JSON from recipes/api/noting.ts about them, unchecked. */
+  | { readonly kind: 'modules'; readonly ids: readonly string[]; readonly text: string }
+  | { readonly kind: 'broken'; readonly module: string; readonly problem: Problem }
+  /** `module` is to blame, if one is. */
+  | { readonly kind: 'ended'; readonly module: string | undefined; readonly problem: Problem }
+  /** One of the others is imported. */
+  | { readonly kind: 'wanted'; readonly module: string }
+  | { readonly kind: 'done' }
+
+/** `broken`: modules that are. `wanted`: one of the others that must be evaluated too, for there is no result without it. */
+export type SandboxResult = { readonly broken: Map<string, Problem>; readonly wanted: string | undefined }
+
+/** Takes what comes out of one attempt. */
+export type Receiver = (ids: readonly string[], text: string) => void
 
 export const defaultLimits: SandboxLimits = { seconds: 20, memoryBytes: 512 << 20, resultLength: 256 << 20 }
 
+/** How many modules may end the thread, each of them costing an attempt. */
+const ATTEMPTS = 5
+
 /**
- * Throws ABN_RECIPE_… for what the recipes did wrong, ABN_EVALUATOR_FAILED when the thread itself failed; the reason of `signal`
- * as soon as it aborts.
+ * `begin` is called for each attempt anew. Throws
+ * ABN_RECIPE_… or ABN_EVALUATOR_FAILED when the thread ended and no single module is to blame, or too many are; the reason of
+ * `signal` as soon as it aborts.
  */
-export async function runSandbox(input: SandboxInput, signal?: AbortSignal): Promise<SandboxResult> {
-  signal?.throwIfAborted()
-  const worker = new Worker(new URL('./worker.ts', import.meta.url), {
-    workerData: input,
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-    env: {},
-    resourceLimits: { stackSizeMb: 16, maxOldGenerationSizeMb: 2048 },
+export async function runSandbox(
+  given: SandboxModules,
+  begin: () => Receiver,
+  signal?: AbortSignal,
+): Promise<SandboxResult> {
+  const leftOut = new Map<string, Problem>()
+  for (let attempt = 1; ; attempt++) {
+    signal?.throwIfAborted()
+    const broken = new Map(leftOut)
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), WORKER)
+    try {
+      const input = { ...given, broken: [...leftOut.keys()], progress: new SharedArrayBuffer(4) }
+      const last = await converse(worker, { input, receive: begin(), broken, signal })
+      if (last.kind === 'done') return { broken, wanted: undefined }
+      if (last.kind === 'wanted') return { broken, wanted: last.module }
+      if (last.module === undefined || attempt === ATTEMPTS) throw problemError(last.problem)
+      leftOut.set(last.module, last.problem)
+    } finally {
+      await worker.terminate()
+    }
+  }
+}
+
+const WORKER = {
+  execArgv: ['--disable-warning=ExperimentalWarning'],
+  env: {},
+  resourceLimits: { stackSizeMb: 16, maxOldGenerationSizeMb: 2048 },
+}
+
+type Conversation = {
+  readonly input: SandboxInput
+  readonly receive: Receiver
+  readonly broken: Map<string, Problem>
+  readonly signal: AbortSignal | undefined
+}
+
+type Last = Extract<SandboxMessage, { kind: 'done' | 'ended' | 'wanted' }>
+
+async function converse(worker: Worker, { input, receive, broken, signal }: Conversation): Promise<Last> {
+  const { promise, resolve, reject } = Promise.withResolvers<Last>()
+  const progress = new Int32Array(input.progress).fill(-1)
+  const ended = (problem: Problem) => {
+    resolve({ kind: 'ended', module: input.modules[Atomics.load(progress, 0)]?.id, problem })
+  }
+  worker.on('message', (message: SandboxMessage) => {
+    try {
+      if (message.kind === 'modules') receive(message.ids, message.text)
+      else if (message.kind === 'broken') broken.set(message.module, message.problem)
+      else resolve(message)
+    } catch (error) {
+      reject(error)
+    }
   })
-  const { promise, resolve, reject } = Promise.withResolvers<SandboxMessage>()
-  worker.once('message', resolve)
-  worker.once('error', reject)
-  worker.once('exit', (code) => reject(new Error(`the thread ended with status ${code}`)))
+  worker.once('error', (error: Error) => (isOfDirectory(error) ? reject(error) : ended(failed(error.message))))
+  worker.once('exit', (code) => ended(failed(`the thread ended with status ${code}`)))
   const stop = () => reject(signal?.reason)
   signal?.addEventListener('abort', stop)
   // The thread itself sees that it is late, and where, except inside a built-in function.
   const watch = setInterval(async () => {
     const usage = await worker.cpuUsage().catch(() => undefined)
-    if (usage !== undefined && usage.user + usage.system > (input.limits.seconds + 1) * 1e6) {
-      resolve({ kind: 'problem', problem: stuck })
-    }
+    if (usage !== undefined && usage.user + usage.system > (input.limits.seconds + 1) * 1e6) ended(STUCK)
   }, 200)
   try {
-    const message = await promise.catch((error) => {
-      signal?.throwIfAborted()
-      return failed(error)
-    })
-    if (message.kind === 'problem') throw problemError(message.problem)
-    return message.result
+    worker.postMessage(input)
+    return await promise
   } finally {
     clearInterval(watch)
     signal?.removeEventListener('abort', stop)
-    await worker.terminate()
   }
 }
 
-const stuck: Problem = { kind: 'time', name: '', message: '', frames: [] }
+const STUCK: Problem = { kind: 'time', name: '', message: '', frames: [] }
 
-function failed(cause: unknown): never {
-  // A thread cannot begin in a directory that was removed; that is not the interpreter's fault.
-  if (cause instanceof Error && 'syscall' in cause && cause.syscall === 'uv_cwd') throw cause
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  throw new AbnError('ABN_EVALUATOR_FAILED', `the evaluation of the recipes failed: ${reason}`, {
-    hint: 'a recipe may have broken the interpreter: leave out the newest one, and please report it',
-    cause,
-  })
+function failed(message: string): Problem {
+  return { kind: 'failed', name: '', message, frames: [] }
+}
+
+/** A thread cannot begin in a directory that was removed; that is not the interpreter's fault. */
+function isOfDirectory(error: Error): boolean {
+  return 'syscall' in error && error.syscall === 'uv_cwd'
 }

@@ -4,6 +4,7 @@
  */
 export { type ConfigureDefault, type GnuBuildOptions, gnuBuild } from './gnu-build.ts'
 export { type MakeBuildOptions, makeBuild } from './make-build.ts'
+export { type Manifest, type ManifestOptions, type ManifestPackage, manifest } from './manifest.ts'
 export type { InstallPhase, Phase, PhaseOption } from './phases.ts'
 export type { Build, BuildContext, Plan, Step } from './plan.ts'
 export {

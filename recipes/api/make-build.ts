@@ -67,5 +67,8 @@ export function makeLines({
 }
 
 function variableOf(flag: string): string {
-  return flag.replace(/[:+?]*=.*$/s, '')
+  let end = flag.indexOf('=')
+  if (end < 0) return flag
+  while (end > 0 && ':+?'.includes(flag.charAt(end - 1))) end--
+  return flag.slice(0, end)
 }

@@ -135,10 +135,10 @@ function phaseFunction({ name, directory }: PhaseDefinition, body: string): stri
 
 /** Shell lines as a recipe gives them: the indentation that they share is taken away. */
 function shellLines(value: unknown, where: string): string {
-  const lines = expectText(value, where).split('\n')
-  while (lines[0]?.trim() === '') lines.shift()
-  while (lines.at(-1)?.trim() === '') lines.pop()
-  if (lines.length === 0) fail(where, 'expected shell lines, got none')
+  const all = expectText(value, where).split('\n')
+  const first = all.findIndex((line) => line.trim() !== '')
+  if (first < 0) fail(where, 'expected shell lines, got none')
+  const lines = all.slice(first, all.findLastIndex((line) => line.trim() !== '') + 1)
   const margins = lines.filter((line) => line.trim() !== '').map((line) => /^[ \t]*/.exec(line)?.[0].length ?? 0)
   const margin = Math.min(...margins)
   return margin === 0 ? lines.join('\n') : lines.map((line) => line.slice(margin)).join('\n')
@@ -160,10 +160,10 @@ function copyLines(value: unknown, where: string): string {
  * interpreter in the store instead of /bin or /usr/bin.
  */
 export function fixupLines(context: BuildContext): string {
-  return FIXUP.replace('OUTPUTS', context.outputs.map((output) => `@{${output}}`).join(' ')).replaceAll(
-    'SHELL_PATH',
-    context.shell ?? '/bin/sh',
-  )
+  const shell = context.shell ?? '/bin/sh'
+  const outputs = context.outputs.map((output) => `@{${output}}`).join(' ')
+  // A function, because `$` means something in a text.
+  return FIXUP.replace('OUTPUTS', outputs).replaceAll('SHELL_PATH', () => shell)
 }
 
 const FIXUP = `for output in OUTPUTS; do

@@ -15,16 +15,8 @@ import {
   kindOf,
   quoted,
 } from './check.ts'
-import { type Build, type CompletePlan, completeEnv, completePlan } from './plan.ts'
-import {
-  entryOf,
-  isReference,
-  type MadeRecipe,
-  type MadeSource,
-  makeHandle,
-  type Reference,
-  register,
-} from './registry.ts'
+import { type Build, type BuildContext, type CompletePlan, completeEnv, completePlan } from './plan.ts'
+import { entryOf, isReference, type MadeRecipe, type MadeSource, makeHandle, type Reference } from './registry.ts'
 import {
   expandUrl,
   type FileSource,
@@ -97,30 +89,20 @@ export type OutputReference = Reference
 export const out = '@{out}'
 
 export function recipe(options: RecipeOptions): Recipe {
-  const given = expectFields(options, 'recipe', FIELDS)
-  const name = expectMatch(given.name, 'recipe: name', NAME, 'lowercase letters, digits and + . _ -, at most 64')
-  const where = `recipe '${name}'`
-  const version = expectMatch(given.version, `${where}: version`, VERSION, 'letters, digits and + . _ ~ -, at most 64')
-  const outputs = checkOutputs(given.outputs ?? ['out'], `${where}: outputs`)
-  const tools = inputsOf(given.tools ?? [], `${where}: tools`)
-  const libraries = inputsOf(given.libraries ?? [], `${where}: libraries`)
-  const provided = providedBy(tools, where)
+  return makeHandle(checkRecipe(options), { index: made++, output: 'out' })
+}
+
+let made = 0
+
+/** Everything that `recipe` is given, checked once, with the plan of its build system. */
+export function checkRecipe(options: unknown): MadeRecipe {
+  const { given, where, context, tools, libraries, provided } = begin(options)
+  const { name, version, outputs } = context
   if (typeof given.build !== 'function') {
     fail(`${where}: build`, `expected steps(…), gnuBuild(…) or makeBuild(…), got ${kindOf(given.build)}`)
   }
-  const plan = completePlan(
-    given.build({
-      name,
-      version,
-      outputs,
-      tools: tools.map(String),
-      libraries: libraries.map(String),
-      shell: provided.shell,
-      variables: provided.variables,
-    }),
-    `${where}: build`,
-  )
-  const made: MadeRecipe = {
+  const plan = completePlan(given.build(context), `${where}: build`)
+  return {
     name,
     version,
     summary: expectLine(given.summary, `${where}: summary`),
@@ -141,16 +123,42 @@ export function recipe(options: RecipeOptions): Recipe {
     smoke: checkSmoke(given.smoke ?? [], `${where}: smoke`),
     provides: checkProvides(given.provides ?? {}, `${where}: provides`),
   }
-  return register(made)
+}
+
+/** What the build system of such a recipe is told. */
+export function buildContextOf(options: unknown): BuildContext {
+  return begin(options).context
+}
+
+/** What is known before the build system is asked. */
+function begin(options: unknown) {
+  const given = expectFields(options, 'recipe', FIELDS)
+  const name = expectMatch(given.name, 'recipe: name', NAME, 'lowercase letters, digits and + . _ -, at most 64')
+  const where = `recipe '${name}'`
+  const version = expectMatch(given.version, `${where}: version`, VERSION, 'letters, digits and + . _ ~ -, at most 64')
+  const outputs = checkOutputs(given.outputs ?? ['out'], `${where}: outputs`)
+  const tools = inputsOf(given.tools ?? [], `${where}: tools`)
+  const libraries = inputsOf(given.libraries ?? [], `${where}: libraries`)
+  const provided = providedBy(tools, where)
+  const context: BuildContext = {
+    name,
+    version,
+    outputs,
+    tools: tools.map(String),
+    libraries: libraries.map(String),
+    shell: provided.shell,
+    variables: provided.variables,
+  }
+  return { given, where, context, tools, libraries, provided }
 }
 
 /** One output of a recipe: `output(gcc, 'lib')`, for `tools`, `libraries` or a text. */
 export function output(from: Recipe, name: string): OutputReference {
-  const { recipe: made, reference } = entryOf(expectInput(from, 'output'))
-  if (!made.outputs.includes(name)) {
-    fail('output', `${made.name} has no output ${quoted(String(name))}; it has ${made.outputs.join(', ')}`)
+  const { facts, reference } = entryOf(expectInput(from, 'output'))
+  if (!facts.outputs.includes(name)) {
+    fail('output', `${facts.name} has no output ${quoted(String(name))}; it has ${facts.outputs.join(', ')}`)
   }
-  return makeHandle(made, { index: reference.index, output: name })
+  return makeHandle(facts, { index: reference.index, output: name })
 }
 
 const FIELDS = [
@@ -175,7 +183,7 @@ const NAME = /^[a-z0-9][a-z0-9+._-]{0,63}$/
 const VERSION = /^[0-9A-Za-z][0-9A-Za-z+._~-]{0,63}$/
 const OUTPUT = /^[a-z][a-z0-9]{0,15}$/
 
-function checkOutputs(value: unknown, where: string): readonly string[] {
+export function checkOutputs(value: unknown, where: string): readonly string[] {
   const outputs = expectList(value, where).map((name, i) =>
     expectMatch(name, `${where}[${i}]`, OUTPUT, 'a lowercase letter, then letters and digits, at most 16'),
   )
@@ -204,7 +212,7 @@ type Provided = {
 
 /** Of several tools that provide the same thing, the first one's counts, as in PATH. */
 function providedBy(tools: readonly Reference[], where: string): Provided {
-  const provides = tools.map((tool) => ({ tool, ...entryOf(tool).recipe.provides }))
+  const provides = tools.map((tool) => ({ tool, ...entryOf(tool).facts.provides }))
   const sh = provides.find((each) => each.sh !== undefined)
   const env = provides.find((each) => each.env !== undefined)
   const shell = sh && `${sh.tool}/${sh.sh}`
@@ -274,7 +282,7 @@ function checkSmoke(value: unknown, where: string): string[][] {
   })
 }
 
-function checkProvides(value: unknown, where: string): MadeRecipe['provides'] {
+export function checkProvides(value: unknown, where: string): MadeRecipe['provides'] {
   const given = expectFields(value, where, ['sh', 'env', 'variables'])
   return {
     ...(given.sh === undefined ? {} : { sh: expectRelativePath(given.sh, `${where}.sh`) }),

@@ -1,6 +1,6 @@
 /**
- * All recipes of one evaluation, in the order in which they were made, and how they leave the sandbox. Internal: recipes can
- * import index.ts only. Nothing here is trusted by the evaluator, which checks every byte of what encodeRecipes returns.
+ * Recipes as other recipes hold them: handles that know what they stand for, and how they stand in texts. Internal: recipes can
+ * import index.ts only.
  */
 import type { CompletePlan } from './plan.ts'
 import type { Compression } from './sources.ts'
@@ -48,23 +48,30 @@ export type Origin =
   | { readonly kind: 'git'; readonly url: string; readonly commit: string; readonly sha256: string }
   | { readonly kind: 'local'; readonly path: string; readonly at: string }
 
-type Entry = { readonly recipe: MadeRecipe; readonly reference: ReferenceData }
+/** What other recipes need to know of a recipe. */
+export type Facts = Pick<MadeRecipe, 'name' | 'version' | 'outputs' | 'provides'>
 
-const made: { readonly recipe: MadeRecipe; readonly at: string }[] = []
+type Entry = { readonly facts: Facts; readonly reference: ReferenceData }
+
 const entries = new WeakMap<object, Entry>()
 
-type Handle = Reference & { readonly name: string; readonly version: string; readonly outputs: readonly string[] }
+type Handle = Reference & Pick<Facts, 'name' | 'version' | 'outputs'>
 
-export function register(recipe: MadeRecipe): Handle {
-  made.push({ recipe, at: callSite() })
-  return makeHandle(recipe, { index: made.length - 1, output: 'out' })
-}
+/** Shared by all handles. `toJSON` is how a handle stands in a note (noting.ts). */
+const methods = Object.freeze({
+  toString(): string {
+    const { index, output } = entryOf(this as unknown as Reference).reference
+    return `@{#${index}:${output}}`
+  },
+  toJSON(): object {
+    return { '#': 'recipe', ...entryOf(this as unknown as Reference).reference }
+  },
+})
 
-export function makeHandle(recipe: MadeRecipe, data: ReferenceData): Handle {
-  const token = `@{#${data.index}:${data.output}}`
-  const handle = { name: recipe.name, version: recipe.version, outputs: recipe.outputs, toString: () => token }
-  entries.set(handle, { recipe, reference: data })
-  return Object.freeze(handle) as unknown as Handle
+export function makeHandle({ name, version, outputs, provides }: Facts, reference: ReferenceData): Handle {
+  const handle = Object.freeze({ __proto__: methods, name, version, outputs })
+  entries.set(handle, { facts: { name, version, outputs, provides }, reference })
+  return handle as unknown as Handle
 }
 
 export function isReference(value: unknown): value is Reference {
@@ -81,33 +88,11 @@ export function entryOf(value: Reference): Entry {
  * Where in the recipes the API was called, as `module:line:column`: the first frame outside the API (whose modules are named
  * `abnpkg` or `abnpkg:…` in the sandbox). Empty elsewhere.
  */
-export function callSite(): string {
-  const stack = new Error().stack ?? ''
+export function callSite(stack = new Error().stack ?? ''): string {
   for (const line of stack.split('\n')) {
     // Outside of the sandbox modules are URLs.
     const at = /\(((?:[^():/]+:)?[^():/][^():]*\.ts:\d+:\d+)\)$/.exec(line.trim())?.[1]
     if (at !== undefined && !at.startsWith('abnpkg:')) return at
   }
   return ''
-}
-
-type Modules = readonly (readonly [name: string, exports: Readonly<Record<string, unknown>>])[]
-
-/** As JSON: how many recipes there are, and which module exports which of them under which name. */
-export function encodeExports(modules: Modules): string {
-  const exported = modules.flatMap(([module, exports]) =>
-    Object.keys(exports)
-      .sort()
-      .flatMap((name) => {
-        const value = exports[name]
-        return isReference(value) ? [{ module, name, index: entryOf(value).reference.index }] : []
-      }),
-  )
-  return JSON.stringify({ count: made.length, exported })
-}
-
-/** As JSON: the recipes from number `first` on, `count` of them. */
-export function encodeRecipes(first: number, count: number): string {
-  const part = made.slice(first, first + count)
-  return JSON.stringify(part.map(({ recipe: { provides: _, ...recipe }, at }) => ({ ...recipe, at })))
 }

@@ -14,8 +14,5 @@ export function command(words: readonly string[]): string {
 }
 
 export function indent(text: string): string {
-  return text
-    .split('\n')
-    .map((line) => (line === '' ? '' : `  ${line}`))
-    .join('\n')
+  return text.replace(/(^|\n)(?=[^\n])/g, '$1  ')
 }

@@ -158,6 +158,11 @@ export function git(options: GitOptions): GitSource {
  * when the recipe is evaluated.
  */
 export function local(path: string, options: LocalOptions = {}): LocalSource {
+  return localAt(callSite(), path, options)
+}
+
+/** `at`: the position in the recipes, module:line:column, whose channel the file is in. */
+export function localAt(at: string, path: string, options: LocalOptions = {}): LocalSource {
   const where = 'local'
   const given = expectFields(options, where, ['to', 'executable'])
   const checked = expectRelativePath(path, where)
@@ -167,7 +172,7 @@ export function local(path: string, options: LocalOptions = {}): LocalSource {
   return made({
     kind: 'local',
     path: checked,
-    at: callSite(),
+    at,
     to: expectRelativePath(given.to ?? lastName(checked), `${where}.to`),
     executable: expectBoolean(given.executable ?? false, `${where}.executable`),
   })

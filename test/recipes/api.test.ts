@@ -17,7 +17,8 @@ import {
   tarball,
   zip,
 } from '../../recipes/api/index.ts'
-import { entryOf } from '../../recipes/api/registry.ts'
+import type { BuildContext } from '../../recipes/api/plan.ts'
+import { checkRecipe } from '../../recipes/api/recipe.ts'
 import { context } from './build-script.ts'
 
 const sha256 = 'a'.repeat(64)
@@ -36,7 +37,7 @@ test('a recipe stands for its store path in texts', (t) => {
 
 test('tools make up PATH, in order, once each', (t) => {
   const [x, y, z] = [recipe(base), recipe({ ...base, outputs: ['out', 'bin'] }), recipe(base)]
-  const made = entryOf(recipe({ ...base, tools: [[x, y], output(y, 'bin'), [z, x]], libraries: [z] })).recipe
+  const made = checkRecipe({ ...base, tools: [[x, y], output(y, 'bin'), [z, x]], libraries: [z] })
   t.is(made.plan.env.PATH, `${x}/bin:${y}/bin:${output(y, 'bin')}/bin:${z}/bin`)
   t.is(made.inputs.length, 5)
 })
@@ -44,7 +45,7 @@ test('tools make up PATH, in order, once each', (t) => {
 test('what tools provide', (t) => {
   const shell = recipe({ ...base, provides: { sh: 'bin/ash', variables: { CC: 'first', X: '1' } } })
   const other = recipe({ ...base, provides: { sh: 'bin/bash', env: 'bin/env', variables: { CC: 'second', Y: '2' } } })
-  const { plan } = entryOf(recipe({ ...base, tools: [shell, other], env: { Y: 'own' }, build: gnuBuild() })).recipe
+  const { plan } = checkRecipe({ ...base, tools: [shell, other], env: { Y: 'own' }, build: gnuBuild() })
   t.deepEqual(plan.links, [
     { path: '/bin/sh', target: `${shell}/bin/ash` },
     { path: '/usr/bin/env', target: `${other}/bin/env` },
@@ -54,20 +55,18 @@ test('what tools provide', (t) => {
 })
 
 test('steps', (t) => {
-  const { plan } = entryOf(
-    recipe({
-      ...base,
-      build: steps({
-        directories: [`${out}/bin`, 'work', 'work'],
-        files: [{ path: 'a.h', text: '' }],
-        steps: [
-          ['/a', 'b'],
-          { args: ['/c'], cwd: 'work', env: { D: 'e' } },
-          ...parallel([['/f'], ['/g']], { cwd: '@{out}' }),
-        ],
-      }),
+  const { plan } = checkRecipe({
+    ...base,
+    build: steps({
+      directories: [`${out}/bin`, 'work', 'work'],
+      files: [{ path: 'a.h', text: '' }],
+      steps: [
+        ['/a', 'b'],
+        { args: ['/c'], cwd: 'work', env: { D: 'e' } },
+        ...parallel([['/f'], ['/g']], { cwd: '@{out}' }),
+      ],
     }),
-  ).recipe
+  })
   t.deepEqual(plan, {
     directories: ['@{out}/bin', 'work'],
     files: [{ path: 'a.h', text: '', executable: false }],
@@ -83,36 +82,32 @@ test('steps', (t) => {
 })
 
 test('a build system of ones own', (t) => {
-  const { plan } = entryOf(
-    recipe({
-      ...base,
-      build: ({ name, outputs }) => ({ steps: [['/x', name, ...outputs.map((each) => `@{${each}}`)]] }),
-    }),
-  ).recipe
+  const { plan } = checkRecipe({
+    ...base,
+    build: ({ name, outputs }: BuildContext) => ({ steps: [['/x', name, ...outputs.map((each) => `@{${each}}`)]] }),
+  })
   t.deepEqual(plan.steps[0]?.args, ['/x', 'a', '@{out}'])
 })
 
 test('sources', (t) => {
-  const made = entryOf(
-    recipe({
-      ...base,
-      version: '1.5',
-      sources: [
-        tarball({
-          urls: ['https://a.org/{name}-{version}.tar.xz', 'mirror://gnu/b.tgz'],
-          sha256,
-          size: 7,
-          patches: ['recipes/p'],
-        }),
-        tarball({ urls: ['https://a.org/x'], sha256, compression: 'none', strip: 0, to: 'x' }),
-        zip({ urls: ['https://a.org/y.zip'], sha256, to: 'y' }),
-        file({ urls: ['https://a.org/dir/z.sh'], sha256, executable: true }),
-        git({ url: 'https://a.org/{name}.git', commit: 'b'.repeat(40), sha256, to: 'g' }),
-        local('bootstrap/hex0/hex0.bin', { to: 'hex0', executable: true }),
-        local('recipes/files/kit.c'),
-      ],
-    }),
-  ).recipe
+  const made = checkRecipe({
+    ...base,
+    version: '1.5',
+    sources: [
+      tarball({
+        urls: ['https://a.org/{name}-{version}.tar.xz', 'mirror://gnu/b.tgz'],
+        sha256,
+        size: 7,
+        patches: ['recipes/p'],
+      }),
+      tarball({ urls: ['https://a.org/x'], sha256, compression: 'none', strip: 0, to: 'x' }),
+      zip({ urls: ['https://a.org/y.zip'], sha256, to: 'y' }),
+      file({ urls: ['https://a.org/dir/z.sh'], sha256, executable: true }),
+      git({ url: 'https://a.org/{name}.git', commit: 'b'.repeat(40), sha256, to: 'g' }),
+      local('bootstrap/hex0/hex0.bin', { to: 'hex0', executable: true }),
+      local('recipes/files/kit.c'),
+    ],
+  })
   const at = ''
   t.deepEqual(made.sources, [
     {

@@ -150,13 +150,34 @@ test('a cache that cannot be written does not matter', async (t) => {
   t.deepEqual((await evaluate([made.channel], { cacheDirectory })).names(), ['a', 'b'])
 })
 
-test('errors are not remembered, and leave nothing behind', async (t) => {
-  using made = temporaryChannel({ 'a.ts': 'throw new Error()' })
+test('what is broken is remembered with the rest', async (t) => {
+  using made = temporaryChannel({ ...files, 'c.ts': 'throw new Error()' })
   const options: EvaluateOptions = { cacheDirectory: made.cacheDirectory }
-  await t.throwsAsync(evaluate([made.channel], options), { instanceOf: AbnError })
+  const { broken } = await evaluate([made.channel], options)
+  t.deepEqual(
+    broken.map(({ module, code }) => [module, code]),
+    [['recipes/packages/c.ts', 'ABN_RECIPE_EXCEPTION']],
+  )
+  await settle(made)
+  t.deepEqual(readUnchanged(made)?.broken, broken)
+  made.write('recipes/packages/c.ts', `${imports}${recipeText('c')}`)
+  const after = await evaluate([made.channel], options)
+  t.deepEqual([after.names(), after.broken], [['a', 'b', 'c'], []])
+})
+
+test('what is broken for the time being is not remembered', async (t) => {
+  using made = temporaryChannel({ 'a.ts': 'for (;;);', 'b.ts': `${imports}${recipeText('b')}` })
+  const options: EvaluateOptions = { cacheDirectory: made.cacheDirectory }
+  t.is(
+    (await evaluate([made.channel], { ...options, limits: { seconds: 0.2 } })).broken[0]?.code,
+    'ABN_RECIPE_TIME_LIMIT',
+  )
   t.false(existsSync(made.cacheDirectory))
-  made.write('recipes/packages/a.ts', `${imports}${recipeText('a')}`)
-  t.deepEqual((await evaluate([made.channel], options)).names(), ['a'])
+  made.write('recipes/packages/a.ts', `${imports}${recipeText('a', "source: local('recipes/files/a')")}`)
+  t.is((await evaluate([made.channel], options)).broken[0]?.code, 'ABN_RECIPE_LOCAL_FILE')
+  made.write('recipes/files/a', 'now')
+  const after = await evaluate([made.channel], options)
+  t.deepEqual([after.names(), after.broken], [['a', 'b'], []])
 })
 
 test('several at once agree, and old results go', async (t) => {

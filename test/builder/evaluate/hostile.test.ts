@@ -1,7 +1,9 @@
-// Recipes that are wrong or mean harm: each ends in an error with its own code that says where it happened, and soon.
+// Recipes that are wrong or mean harm: each ends in an error with its own code that says where it happened, and soon; the others
+// of its channel are as if it was not there.
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
+import type { Channel } from '../../../builder/evaluate/channel.ts'
 import { evaluate } from '../../../builder/evaluate/evaluate.ts'
 import type { SandboxLimits } from '../../../builder/evaluate/sandbox.ts'
 import type { ErrorCode } from '../../../format/errors.ts'
@@ -29,7 +31,7 @@ const rows: Readonly<Record<string, Row>> = {
     says: 'x.ts:1:1',
   },
   'lists without end': {
-    text: `const x = ${'['.repeat(3000)}${']'.repeat(3000)}`,
+    text: `const x = ${'['.repeat(100_000)}${']'.repeat(100_000)}`,
     code: 'ABN_RECIPE_STACK_LIMIT',
     says: 'nested',
   },
@@ -177,12 +179,12 @@ const rows: Readonly<Record<string, Row>> = {
     says: 'not made before it',
   },
   'a token of the recipe itself': {
-    text: `${base}export const a = recipe({ ...base, env: { X: '@{#0:out}' } })`,
+    text: `${base}export const a = recipe({ ...base, env: { X: '@{#2:out}' } })`,
     code: 'ABN_RECIPE_INVALID',
     says: 'not made before it',
   },
   'a token of an output that is not there': {
-    text: `${imports}${recipeText('a')}${recipeText('b', "env: { X: '@{#0:dev}' }")}`,
+    text: `${imports}${recipeText('a')}${recipeText('b', "env: { X: '@{#2:dev}' }")}`,
     code: 'ABN_RECIPE_INVALID',
     says: 'a has no output "dev"',
   },
@@ -326,7 +328,7 @@ const rows: Readonly<Record<string, Row>> = {
   'the same package twice': {
     text: `${imports}${recipeText('a')}export const b = recipe({ name: 'a', version: '1.0', summary: 't', license: 'MIT', build: steps([['x']]) })`,
     code: 'ABN_RECIPE_DUPLICATE',
-    says: /^a@1\.0 is there twice: .*x\.ts:3:\d+ and .*x\.ts:4:\d+$/,
+    says: /^a@1\.0 is there twice: .*x\.ts:2:\d+ and .*x\.ts:4:\d+$/,
   },
 
   // Local files
@@ -364,13 +366,26 @@ const needsHint = new Set<ErrorCode>([
   'ABN_SOURCE_ADDRESS',
 ])
 
+/** One that is only data, one that is interpreted. */
+const good = {
+  'recipes/packages/good/data.ts': `${imports}${recipeText('data')}`,
+  'recipes/packages/good/code.ts': `${imports}export const code = recipe({ name: ['co', 'de'].join(''), version: '1', summary: 's', license: 'MIT', build: steps([['x']]) })`,
+}
+
+/** What is broken; all that is in `good` is not. */
+async function problemIn(t: ExecutionContext, channel: Channel, limits: Partial<SandboxLimits> = {}) {
+  const evaluation = await evaluate([channel], { limits })
+  for (const name of ['data', 'code']) t.is(evaluation.entriesNamed(name).length, 1, name)
+  const found = evaluation.broken.find(({ code }) => code !== 'ABN_RECIPE_NEEDS_BROKEN')
+  if (found === undefined) throw new Error('nothing is broken')
+  return found
+}
+
 for (const [title, row] of Object.entries(rows)) {
-  test(title, async (t) => {
-    using made = temporaryChannel('files' in row ? row.files : { 'x.ts': row.text })
+  test.serial(title, async (t) => {
+    using made = temporaryChannel({ ...('files' in row ? row.files : { 'x.ts': row.text }), ...good })
     made.write('recipes/secret.ts', 'export const secret = 1')
-    const error = await t.throwsAsync(evaluate([made.channel], { limits: { seconds: 10, ...row.limits } }), {
-      instanceOf: AbnError,
-    })
+    const error = await problemIn(t, made.channel, { seconds: 10, ...row.limits })
     t.is(error.code, row.code, error.message)
     t.regex(error.message, typeof row.says === 'string' ? new RegExp(RegExp.escape(row.says)) : row.says)
     t.notRegex(error.message, /[\p{Cc}\u202e]/u)
@@ -401,20 +416,20 @@ test('a symbolic link among the modules', async (t) => {
 })
 
 test('a symbolic link to a directory of modules', async (t) => {
-  using made = temporaryChannel({ 'secret/x.ts': 'export const x = 1', 'y.ts': "import './link/x.ts'" })
+  using made = temporaryChannel({ 'secret/x.ts': 'export const x = 1', 'y.ts': "import './link/x.ts'", ...good })
   symlinkSync(join(made.channel.directory, 'secret'), join(made.channel.directory, 'recipes/packages/link'))
-  const error = await t.throwsAsync(evaluate([made.channel]), { instanceOf: AbnError })
+  const error = await problemIn(t, made.channel)
   t.is(error.code, 'ABN_RECIPE_IMPORT')
 })
 
 test('a symbolic link as a local file, or on the way to it', async (t) => {
-  using made = temporaryChannel({ 'secret/file': 'secret' })
+  using made = temporaryChannel({ 'secret/file': 'secret', ...good })
   const { directory } = made.channel
   symlinkSync(join(directory, 'secret/file'), join(directory, 'recipes/link'))
   symlinkSync(join(directory, 'secret'), join(directory, 'recipes/way'))
   for (const path of ['recipes/link', 'recipes/way/file']) {
     made.write('recipes/packages/x.ts', `${imports}${recipeText('a', `source: local('${path}')`)}`)
-    const error = await t.throwsAsync(evaluate([made.channel]), { instanceOf: AbnError })
+    const error = await problemIn(t, made.channel)
     t.is(error.code, 'ABN_RECIPE_LOCAL_FILE')
     t.regex(error.message, /symbolic link/)
   }
