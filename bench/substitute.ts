@@ -1,322 +1,195 @@
-// `npm run bench:substitute [ITEMS] [ROUNDS]`: cold substitution of a closure of ITEMS items from a cache on loopback, beside `tar -x` of
-// the same items in the same run, alternating, each into a directory of its own. Prints medians, requests and peak memory.
-// The shape is that of "items-1000": about half a megabyte an item, small text files and now and then a large one.
-import { type ChildProcess, execFileSync, fork, spawnSync } from 'node:child_process'
-import {
-  closeSync,
-  createReadStream,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
-import { createServer } from 'node:http'
+// `npm run bench:substitute [-- ITEMS…] [--rounds N] [--durable]`: cold substitution of the closures of generate.ts (1000, 100 and 10
+// items unless told), beside `tar -x` of the same files (unpacked already, and by `curl | zstd | tar`) and Nix where it is installed;
+// on loopback, and over a wire with a round trip of 20 ms. Every run has a new file system (as root), a first round is not counted,
+// contenders alternate, medians are compared. A run is a whole process, from its start to its end; nothing is flushed to the disk by any
+// of them unless --durable is given.
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { zstdCompressSync } from 'node:zlib'
-import type { EvaluatedPackage } from '../builder/evaluate/package.ts'
-import { outputPathsOf, planBuild } from '../builder/realise/plan.ts'
-import { realise } from '../builder/realise/realise.ts'
-import { prepareSubstitution } from '../builder/substitute/substitute.ts'
-import { encodeArchive } from '../format/archive/encode.ts'
-import type { ArchiveEntry } from '../format/archive/entry.ts'
-import { type Derivation, encodeDerivation, parseDerivation, recipeHashOf } from '../format/derivation.ts'
-import { sha256Of } from '../format/hash.ts'
-import { type StorePath, storeItemOf } from '../format/store-path.ts'
-import { openStore } from '../store/store.ts'
-import { attest } from '../trust/attestation.ts'
-import { encodeBundle } from '../trust/bundle.ts'
-import type { Evidence } from '../trust/evidence.ts'
-import { encodePublicKey } from '../trust/key.ts'
-import { parsePolicy } from '../trust/policy/policy.ts'
-import { newSecretKey } from '../trust/secret-key.ts'
+import { parseArgs } from 'node:util'
+import type { ClientResult } from './substitute/client.ts'
+import { type Generated, generate } from './substitute/generate.ts'
+import { canMount, freshGround } from './substitute/ground.ts'
+import { nixCommand, nixVersion } from './substitute/nix.ts'
+import { startDelay, startServer } from './substitute/serve.ts'
 
-const OPERATORS = ['alice', 'bob', 'carol']
-const [role = '', ...words] = process.argv.slice(2)
-if (role === 'serve') serve(words[0] ?? '')
-else if (role === 'client') await client(words[0] ?? '', words[1] ?? '', words[2] ?? '')
-else await main(Number(role || 1000), Number(words[0] ?? 3))
+const ROUND_TRIP = 20
+/** Of the paper that this project measures itself by; see docs/formats/bundle.md. */
+const LIMITS = { nix: 1, nixAway: 0.75, nixAwaySmall: 1, tar: 1.1, megabytes: 250, attestationBytes: 294, questions: 1 }
 
-async function main(items: number, rounds: number): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'abn-bench-'))
-  const started: ChildProcess[] = []
-  try {
-    const made = generate(join(directory, 'data'), items)
-    print(`${items} items, ${made.files} files, ${mega(made.bytes)} MB, ${mega(made.compressed)} MB compressed`)
-    print(
-      `evidence: ${made.evidence} attestations in ${made.bundle} bytes, ${(made.bundle / made.evidence).toFixed(0)} bytes each`,
-    )
-    const server = fork(import.meta.filename, ['serve', join(directory, 'data')])
-    started.push(server)
-    const address = await new Promise<string>((resolve) =>
-      server.once('message', (message) => resolve(String(message))),
-    )
-    const ours: Result[] = []
-    const tar: number[] = []
-    for (let round = 0; round < rounds; round++) {
-      ours.push(runClient(directory, address, round))
-      tar.push(runTar(directory, round))
-    }
-    const seconds = median(ours.map((one) => one.seconds))
-    const last = ours.at(-1)
-    print(
-      `abnpkg   ${seconds.toFixed(2)} s (${ours.map((one) => one.seconds.toFixed(2)).join(', ')}); deciding ${last?.deciding.toFixed(2)} s of it`,
-    )
-    print(`tar -x   ${median(tar).toFixed(2)} s (${tar.map((one) => one.toFixed(2)).join(', ')})`)
-    print(`ratio    ${(seconds / median(tar)).toFixed(2)}`)
-    print(
-      `requests for metadata ${last?.questions}, peak memory ${Math.max(...ours.map((one) => one.megabytes)).toFixed(0)} MB (${last?.decided.toFixed(0)} MB when decided)`,
-    )
-    if (spawnSync('nix', ['--version']).status !== 0) print('nix is not installed, and not compared with')
-  } finally {
-    for (const child of started) child.kill()
-    execFileSync('chmod', ['-R', 'u+w', directory])
-    rmSync(directory, { recursive: true, force: true })
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '5' },
+    durable: { type: 'boolean', default: false },
+    'no-nix': { type: 'boolean', default: false },
+  },
+})
+const rounds = Number(values.rounds)
+const nix = values['no-nix'] ? undefined : nixVersion()
+const scratch = mkdtempSync(join(tmpdir(), 'abn-bench-'))
+try {
+  const mount = canMount(scratch)
+  print(
+    mount
+      ? 'each run on a new ext4 file system'
+      : 'each run in a new directory: not root, so no file system of its own',
+  )
+  print(nix ? `Nix ${nix}; the limits speak of 2.34` : 'Nix is not installed, and not compared with')
+  for (const items of positionals.length > 0 ? positionals.map(Number) : [1000, 100, 10]) await measure(items, mount)
+} finally {
+  rmSync(scratch, { recursive: true, force: true })
+}
+
+/** Seconds of each counted run, and what our client said of the last. */
+type Contender = {
+  readonly name: string
+  readonly run: (directory: string) => Promise<{ readonly seconds: number; readonly said: string }>
+}
+
+async function measure(items: number, mount: boolean): Promise<void> {
+  const data = join(scratch, `data-${items}`)
+  const made = generate(data, items, { nix: nix !== undefined })
+  print('')
+  print(`${items} items: ${made.files} files, ${mega(made.bytes)} MB of archives, ${mega(made.packed)} MB compressed`)
+  execFileSync('zstd', ['-q', '-3', join(data, 'all.tar'), '-o', join(data, 'all.tar.zst')])
+  {
+    await using server = await startServer(data)
+    await using wire = await startDelay(ROUND_TRIP, server.port)
+    print(`served by ${server.what}`)
+    const near = await race(contendersFor(data, made, server.port, items), { items, made, mount })
+    const away = await race(contendersFor(data, made, wire.port, items, true), { items, made, mount })
+    report(near, away, { items, made, questions: server.questions() / (2 * (rounds + 1)) })
   }
+  rmSync(data, { recursive: true, force: true })
 }
 
-type Result = {
-  readonly seconds: number
-  readonly deciding: number
-  readonly megabytes: number
-  readonly decided: number
-  readonly questions: number
-}
-
-function runClient(directory: string, address: string, round: number): Result {
-  const { stdout, stderr, status } = spawnSync(
-    process.execPath,
-    [import.meta.filename, 'client', join(directory, 'data'), join(directory, `client-${round}`), address],
-    { encoding: 'utf8', maxBuffer: 1024 ** 3 },
-  )
-  if (status !== 0) throw new Error(stderr)
-  return JSON.parse(stdout)
-}
-
-function runTar(directory: string, round: number): number {
-  const target = join(directory, `tar-${round}`)
-  mkdirSync(target)
-  const started = performance.now()
-  execFileSync('tar', ['-x', '--ignore-zeros', '-f', join(directory, 'data/all.tar'), '-C', target])
-  return (performance.now() - started) / 1000
-}
-
-async function client(data: string, root: string, address: string): Promise<void> {
-  const packages = JSON.parse(readFileSync(join(data, 'derivations.json'), 'utf8')).map((text: string) =>
-    packageOf(parseDerivation(Buffer.from(text))),
-  )
-  const byHash = new Map<string, EvaluatedPackage>(packages.map((one: EvaluatedPackage) => [one.recipeHash, one]))
-  const policy = parsePolicy(readFileSync(join(data, 'policy.json'), 'utf8'))
-  const index = { byHash: (hash: string) => byHash.get(hash) }
-  const targets = packages.slice(-1)
-  const started = performance.now()
-  const store = openStore({ root, durable: false })
-  await using substitution = await prepareSubstitution(targets, {
-    store,
-    packages: index,
-    policy,
-    caches: [address],
-    now: Math.floor(Date.now() / 1000),
-  })
-  const plan = planBuild(targets, {
-    store,
-    packages: index,
-    sourceCache: join(root, 'sources'),
-    choose: substitution.choose,
-  })
-  const deciding = (performance.now() - started) / 1000
-  const decided = process.memoryUsage.rss() / 1e6
-  await substitution.begin(plan)
-  const { missed } = await realise(plan, {
-    store,
-    sources: { cacheDirectory: join(root, 'sources'), channels: [] },
-    substitute: substitution.substitute,
-    onEvent: (event) => {
-      if (event.kind === 'substitute-refused') process.stderr.write(`${event.reason}\n`)
+function contendersFor(data: string, made: Generated, port: number, items: number, isAway = false): Contender[] {
+  const address = `http://127.0.0.1:${port}`
+  const client = join(import.meta.dirname, 'substitute/client.ts')
+  const nixBy = (jobs: number): Contender => ({
+    name: `Nix -j${jobs}`,
+    run: (root) => {
+      const { command, args, env } = nixCommand({ root, address: `${address}/nix`, target: made.nixTarget, jobs })
+      return timed(command, args, env)
     },
   })
-  const seconds = (performance.now() - started) / 1000
-  if (missed.length > 0 || plan.steps.some(({ kind }) => kind === 'build'))
-    throw new Error(`${missed.length} were missed`)
-  const questions = Number(await (await fetch(`${address}/questions`)).text())
-  process.stdout.write(
-    JSON.stringify({ seconds, deciding, megabytes: process.resourceUsage().maxRSS / 1000, decided, questions }),
-  )
-}
-
-function serve(data: string): void {
-  let questions = 0
-  const server = createServer((request, response) => {
-    const { url = '' } = request
-    request.resume()
-    if (url === '/questions') {
-      response.end(String(questions))
-      questions = 0
-      return
-    }
-    if (url === '/v1/closures') questions++
-    const path = url === '/v1/closures' ? join(data, 'bundle.zst') : join(data, url.replace('/v1/', ''))
-    if (!existsSync(path)) response.writeHead(404).end()
-    else {
-      response.writeHead(200, { 'content-length': statSync(path).size })
-      createReadStream(path, { highWaterMark: 1024 * 1024 }).pipe(response)
-    }
-  })
-  server.listen(0, '127.0.0.1', () => {
-    const listening = server.address()
-    process.send?.(`http://127.0.0.1:${typeof listening === 'object' ? listening?.port : ''}`)
-  })
-}
-
-/** Item i refers to a few of those before it, and the last one, directly or not, to all. */
-function generate(data: string, items: number) {
-  mkdirSync(join(data, 'archives'), { recursive: true })
-  const keys = OPERATORS.map((name, i) => newSecretKey(`${name}.example/builder`, new Uint8Array(32).fill(i + 1)))
-  const now = Math.floor(Date.now() / 1000)
-  const random = generator(1)
-  const evidence: Evidence[] = []
-  const made: {
-    readonly one: EvaluatedPackage
-    readonly path: StorePath
-    readonly digest: ReturnType<typeof sha256Of>
-  }[] = []
-  const tar = openSync(join(data, 'all.tar'), 'w')
-  const totals = { files: 0, bytes: 0, compressed: 0 }
-  for (let i = 0; i < items; i++) {
-    const inputs = [...new Set(i === 0 ? [] : [i - 1, Math.floor(random() * i), Math.floor(random() * i)])].flatMap(
-      (j) => made[j] ?? [],
-    )
-    const one = packageOf({
-      name: `item${i}`,
-      version: '1',
-      system: 'x86_64-linux',
-      outputs: ['out'],
-      inputs: inputs
-        .map((input) => ({ recipe: input.one.recipeHash, output: 'out', path: input.path }))
-        .sort((a, b) => (a.path < b.path ? -1 : 1)),
-      sources: [],
-      directories: [],
-      files: [],
-      links: [],
-      env: {},
-      steps: [],
-    })
-    const path = pathOf(one)
-    const references = inputs.map((input) => input.path).sort()
-    const entries = entriesOf(references, random)
-    totals.files += entries.filter(({ kind }) => kind === 'file').length
-    const archive = Buffer.concat([...encodeArchive(storeItemOf(path), entries)])
-    const digest = sha256Of(archive)
-    const packed = zstdCompressSync(archive)
-    totals.bytes += archive.length
-    totals.compressed += packed.length
-    writeFileSync(join(data, 'archives', digest), packed)
-    writeSync(tar, archive)
-    for (const key of keys) {
-      const { name, version, system } = one.derivation
-      const statement = {
-        recipe: one.recipeHash,
-        name,
-        version,
-        system,
-        sources: [],
-        outputs: [{ output: 'out', path, digest, bytes: archive.length, references }],
-        inputs: inputs
-          .map((input) => ({ path: input.path, recipe: input.one.recipeHash, output: 'out', digest: input.digest }))
-          .sort((a, b) => (a.path < b.path ? -1 : 1)),
-        builder: { kind: 'operator', key: key.publicKey.id, software: { abnpkg: '0.1.0' } },
-        origin: 'built',
-        invocation: `build-${i}`,
-        started: now - 100,
-        finished: now - 10,
-        expires: now + 86_400,
-        log: null,
-        tests: null,
-      } as const
-      evidence.push({ kind: 'attestation', bytes: attest(statement, key).bytes })
-    }
-    made.push({ one, path, digest })
+  const ours: Contender = {
+    name: 'abnpkg',
+    run: (root) => {
+      const { flags, env } = launched()
+      const args = [...flags, client, data, join(root, 'root'), address, ...(values.durable ? ['durable'] : [])]
+      return timed(process.execPath, args, { ...process.env, ...env })
+    },
   }
-  closeSync(tar)
-  const bundle = zstdCompressSync(encodeBundle(evidence))
-  writeFileSync(join(data, 'bundle.zst'), bundle)
-  writeFileSync(
-    join(data, 'derivations.json'),
-    JSON.stringify(made.map(({ one }) => Buffer.from(encodeDerivation(one.derivation)).toString('utf8'))),
-  )
-  const operators = keys.map(({ publicKey }, i) => ({ name: OPERATORS[i], keys: [encodePublicKey(publicKey)] }))
-  writeFileSync(
-    join(data, 'policy.json'),
-    JSON.stringify({ format: 1, operators, default: { kind: 'two-independent' }, packages: {} }),
-  )
-  return { ...totals, evidence: evidence.length, bundle: bundle.length }
-}
-
-/** Mostly texts of a few kilobytes that compress well; every fiftieth item has a large file that does not. */
-function entriesOf(references: readonly StorePath[], random: () => number): ArchiveEntry[] {
-  const count = 50 + Math.floor(random() * 60)
-  const files = Array.from({ length: count }, (_, i): ArchiveEntry => {
-    const content = Buffer.from(
-      `${references.join('\n')}\n${`line ${Math.floor(random() * 1e9)} of a text\n`.repeat(20 + Math.floor(random() * 250))}`,
-    )
-    return {
-      kind: 'file',
-      path: `share/file-${String(i).padStart(4, '0')}`,
-      executable: i % 10 === 0,
-      size: content.length,
-      content: [content],
-    }
-  })
-  const large = Buffer.alloc(random() < 0.02 ? 8 * 1024 * 1024 : 100 * 1024)
-  for (let at = 0; at + 4 <= large.length; at += 4) large.writeUInt32LE(Math.floor(random() * 2 ** 32), at)
+  const piped = `curl -s ${address}/all.tar.zst | zstd -dc | tar -x -C "$0"`
   return [
-    { kind: 'directory', path: '' },
-    { kind: 'directory', path: 'lib' },
-    { kind: 'file', path: 'lib/large', executable: false, size: large.length, content: [large] },
-    { kind: 'directory', path: 'share' },
-    ...files,
+    ours,
+    ...(isAway
+      ? []
+      : [{ name: 'tar -x', run: (to: string) => timed('tar', ['-x', '-f', join(data, 'all.tar'), '-C', to]) }]),
+    { name: 'curl | zstd | tar', run: (to) => timed('sh', ['-c', piped, to]) },
+    ...(nix === undefined ? [] : isAway && items > 100 ? [nixBy(16)] : [nixBy(1), nixBy(16)]),
   ]
 }
 
-function packageOf(derivation: Derivation): EvaluatedPackage {
-  const metadata = {
-    exportName: '',
-    module: '',
-    channel: '',
-    summary: '',
-    homepage: '',
-    license: '',
-    smoke: [],
-    sources: {},
-    hidden: false,
-  }
-  return { derivation, recipeHash: recipeHashOf(derivation), metadata }
+/** How the launcher starts Node. */
+function launched() {
+  const text = readFileSync(join(import.meta.dirname, '../abnpkg'), 'utf8')
+  const [, assignments = '', flags = ''] = /^(.*) exec "\$node" (.*)"\$here\/cli\/main\.ts"/m.exec(text) ?? []
+  const words = (all: string): readonly string[] => all.split(' ').filter((word) => word !== '')
+  const env = words(assignments).filter((word) => !word.startsWith('NODE_COMPILE_CACHE='))
+  return { flags: words(flags), env: Object.fromEntries(env.map((word) => word.split('='))) }
 }
 
-function pathOf(one: EvaluatedPackage): StorePath {
-  const path = outputPathsOf(one).get('out')
-  if (path === undefined) throw new TypeError('no output')
-  return path
+type Race = { readonly items: number; readonly made: Generated; readonly mount: boolean }
+
+type Results = ReadonlyMap<string, { readonly seconds: number[]; said: string }>
+
+async function race(contenders: readonly Contender[], { made, mount }: Race): Promise<Results> {
+  const results = new Map(contenders.map(({ name }) => [name, { seconds: [] as number[], said: '' }]))
+  const megabytes = Math.ceil(made.bytes / 1e6) * 2 + 400
+  for (let round = -1; round < rounds; round++) {
+    for (const { name, run } of contenders) {
+      using ground = freshGround(scratch, { mount, megabytes })
+      const directory = join(ground.directory, 'here')
+      mkdirSync(directory)
+      const { seconds, said } = await run(directory)
+      const result = results.get(name)
+      if (round < 0 || result === undefined) continue
+      result.seconds.push(seconds)
+      result.said = said
+    }
+  }
+  return results
 }
 
-/** Numbers from 0 to 1 that are the same in each run (mulberry32). */
-function generator(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+async function timed(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env) {
+  const started = performance.now()
+  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const [said, complaint, status] = await Promise.all([
+    textOf(child.stdout),
+    textOf(child.stderr),
+    new Promise((resolve) => child.once('exit', resolve)),
+  ])
+  const seconds = (performance.now() - started) / 1000
+  if (status !== 0) throw new Error(`${command} failed:\n${complaint.slice(-2000)}`)
+  return { seconds, said }
+}
+
+async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
+  const parts: string[] = []
+  for await (const chunk of stream) parts.push(String(chunk))
+  return parts.join('')
+}
+
+function report(
+  near: Results,
+  away: Results,
+  { items, made, questions }: { items: number; made: Generated; questions: number },
+): void {
+  for (const [name, { seconds }] of near) row(name, seconds, near)
+  for (const [name, { seconds }] of away) row(`${name}, ${ROUND_TRIP} ms`, seconds, away)
+  const said: ClientResult = JSON.parse(near.get('abnpkg')?.said ?? '{}')
+  print(
+    `  of ours: decided after ${said.decided.toFixed(2)} s with ${said.decidedMegabytes.toFixed(0)} MB; ${said.cpuSeconds.toFixed(1)} s of CPU`,
+  )
+  const ours = medianOf(near, 'abnpkg')
+  const quickest = (results: Results): number => Math.min(medianOf(results, 'Nix -j1'), medianOf(results, 'Nix -j16'))
+  if (nix !== undefined) {
+    judge('to Nix', ours / quickest(near), LIMITS.nix)
+    const limit = items > 100 ? LIMITS.nixAway : LIMITS.nixAwaySmall
+    judge(`to Nix, ${ROUND_TRIP} ms`, medianOf(away, 'abnpkg') / quickest(away), limit)
   }
+  if (items >= 1000) {
+    judge('to tar -x', ours / medianOf(near, 'tar -x'), LIMITS.tar)
+    judge('to curl | zstd | tar', ours / medianOf(near, 'curl | zstd | tar'), Number.POSITIVE_INFINITY)
+    judge('peak memory in MB', said.peakMegabytes, LIMITS.megabytes)
+    judge('bytes an attestation on the wire', made.bundle / made.attestations, LIMITS.attestationBytes)
+  }
+  judge('requests for metadata', questions, LIMITS.questions)
+}
+
+function row(name: string, seconds: readonly number[], all: Results): void {
+  const each = seconds.map((one) => one.toFixed(2)).join(' ')
+  const ratio = medianOf(all, 'abnpkg') / median(seconds)
+  print(`  ${name.padEnd(26)} ${median(seconds).toFixed(2).padStart(6)} s  (${each})  ours ${ratio.toFixed(2)} ×`)
+}
+
+function judge(name: string, value: number, limit: number): void {
+  const isHeld = value <= limit
+  const verdict = limit === Number.POSITIVE_INFINITY ? 'no limit' : `limit ${limit}: ${isHeld ? 'held' : 'MISSED'}`
+  print(`  ${name.padEnd(34)} ${value.toFixed(2).padStart(7)}  ${verdict}`)
+  if (!isHeld) process.exitCode = 1
+}
+
+function medianOf(results: Results, name: string): number {
+  return median(results.get(name)?.seconds ?? [])
 }
 
 function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.POSITIVE_INFINITY
 }
 
 function mega(bytes: number): string {

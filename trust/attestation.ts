@@ -17,7 +17,7 @@ export type Attestation = {
   readonly digest: Sha256
   /** SHA-256 of the statement's bytes: what a revocation names. */
   readonly statementDigest: Sha256
-  /** The envelope as it travels. */
+  /** The envelope as it travels; made from `envelope` each time, as there is one encoding. */
   readonly bytes: Uint8Array
   readonly envelope: Envelope
   readonly statement: Statement
@@ -28,7 +28,14 @@ export type VerifiedAttestation = Attestation & { readonly key: PublicKey; reado
 
 /** Throws ABN_ENVELOPE_INVALID, ABN_STATEMENT_INVALID or ABN_JSON_INVALID. */
 export function parseAttestation(bytes: Uint8Array): Attestation {
-  const envelope = parseEnvelope(bytes)
+  return attestationOf(parseEnvelope(bytes))
+}
+
+/**
+ * Of an envelope that has been read already; `digest` is that of its encoding.
+ * Throws ABN_ENVELOPE_INVALID, ABN_STATEMENT_INVALID or ABN_JSON_INVALID.
+ */
+export function attestationOf(envelope: Envelope, digest = sha256(encodeEnvelope(envelope))): Attestation {
   if (envelope.payloadType !== statementPayloadType) {
     const got = JSON.stringify(envelope.payloadType.slice(0, 100))
     throw new AbnError('ABN_ENVELOPE_INVALID', `envelope: payloadType: expected ${statementPayloadType}, got ${got}`)
@@ -37,14 +44,32 @@ export function parseAttestation(bytes: Uint8Array): Attestation {
   if (statement.builder.key !== envelope.keyId) {
     throw new AbnError('ABN_STATEMENT_INVALID', 'statement: the builder that it names is not the key that signed it')
   }
-  const own = Uint8Array.from(bytes)
-  return { digest: sha256(own), statementDigest: sha256(envelope.payload), bytes: own, envelope, statement }
+  const statementDigest = sha256(envelope.payload)
+  return {
+    digest,
+    statementDigest,
+    envelope,
+    statement,
+    get bytes() {
+      return encodeEnvelope(envelope)
+    },
+  }
 }
 
 /** Throws ABN_SIGNATURE_INVALID. */
 export function verifyAttestation(attestation: Attestation, key: PublicKey): VerifiedAttestation {
-  verifyEnvelope(attestation.envelope, key)
-  return { ...attestation, key } as VerifiedAttestation
+  const { digest, statementDigest, envelope, statement } = attestation
+  verifyEnvelope(envelope, key)
+  return {
+    digest,
+    statementDigest,
+    envelope,
+    statement,
+    key,
+    get bytes() {
+      return encodeEnvelope(envelope)
+    },
+  } as VerifiedAttestation
 }
 
 /** The statement's builder must be the signer's key. Throws ABN_STATEMENT_INVALID. */

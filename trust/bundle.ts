@@ -7,12 +7,14 @@ import { canonicalJson, type JsonValue, parseCanonicalJson } from '../format/can
 import { AbnError } from '../format/errors.ts'
 import { below, countOf, fieldsOf, listOf, type Place, requireThat, textOf } from '../format/fields.ts'
 import { compareBytewise } from '../format/order.ts'
-import { type Attestation, parseAttestation } from './attestation.ts'
+import { type Attestation, attestationOf, parseAttestation } from './attestation.ts'
 import { base64Of, bytesOfBase64, concat, utf8 } from './bytes.ts'
-import { encodeEnvelope } from './dsse.ts'
+import { type Envelope, encodeEnvelope } from './dsse.ts'
 import type { Evidence } from './evidence.ts'
 import { type KeyId, parseKeyId } from './key.ts'
 import { statementPayloadType } from './statement.ts'
+
+const decoder = new TextDecoder()
 
 /** Largest bundle, before compression. */
 export const maximumBundleBytes = 32 * 1024 * 1024
@@ -25,29 +27,35 @@ const maximumEvidence = 100_000
  * it travels as zstd.
  */
 export function encodeBundle(evidence: readonly Evidence[]): Uint8Array {
-  const attestations = unique(
-    evidence.filter(({ kind }) => kind === 'attestation').map(({ bytes }) => parseAttestation(bytes)),
+  return encodeBundleOf(
+    evidence
+      .filter(({ kind }) => kind === 'attestation')
+      .map(({ bytes, envelope }) => (envelope === undefined ? parseAttestation(bytes) : attestationOf(envelope))),
+    evidence.filter(({ kind }) => kind !== 'attestation'),
   )
-  const others = evidence
-    .filter(({ kind }) => kind !== 'attestation')
+}
+
+/** The same, of attestations that have been parsed. `rest` has none. */
+export function encodeBundleOf(attestations: readonly Attestation[], rest: readonly Evidence[]): Uint8Array {
+  return concat([...bundlePieces(attestations, rest)].map(utf8))
+}
+
+/** The texts that make up the bundle, so that nobody needs to have all of it in memory. */
+export function* bundlePieces(all: readonly Attestation[], rest: readonly Evidence[]): Generator<string, void, void> {
+  const attestations = unique(all)
+  const others = rest
     .map(({ kind, bytes }) => ({ kind, data: base64Of(bytes) }))
     .sort((a, b) => compareBytewise(a.kind, b.kind) || compareBytewise(a.data, b.data))
     .filter((one, i, all) => one.kind !== all[i - 1]?.kind || one.data !== all[i - 1]?.data)
   const keys = [...new Set(attestations.map(({ envelope }) => envelope.keyId))].sort(compareBytewise)
+  const signers = attestations.map(({ envelope }) => keys.indexOf(envelope.keyId))
   const hashes = new Map<string, number>()
-  const decoder = new TextDecoder()
   const payloads = attestations.map(({ envelope }) => packText(decoder.decode(envelope.payload), hashes))
-  return utf8(
-    canonicalJson({
-      format: 1,
-      hashes: base64Of(Uint8Array.fromHex([...hashes.keys()].join(''))),
-      keys,
-      others,
-      payloads,
-      signatures: base64Of(concat(attestations.map(({ envelope }) => envelope.signature))),
-      signers: attestations.map(({ envelope }) => keys.indexOf(envelope.keyId)),
-    }),
-  )
+  yield `{"format":1,"hashes":"${base64Of(Uint8Array.fromHex([...hashes.keys()].join('')))}"`
+  yield `,"keys":${canonicalJson(keys)},"others":${canonicalJson(others)},"payloads":[`
+  for (const [i, payload] of payloads.entries()) yield `${i === 0 ? '' : ','}${canonicalJson(payload)}`
+  yield `],"signatures":"${base64Of(concat(attestations.map(({ envelope }) => envelope.signature)))}"`
+  yield `,"signers":${canonicalJson(signers)}}`
 }
 
 /**
@@ -75,12 +83,20 @@ export function decodeBundle(bytes: Uint8Array): readonly Evidence[] {
     requireThat(keyId !== undefined, below(PLACE, 'keys'), 'no key')
     const payload = utf8(unpackText(text, table, budget))
     const signature = signatures.subarray(64 * i, 64 * i + 64)
-    return {
-      kind: 'attestation',
-      bytes: encodeEnvelope({ payloadType: statementPayloadType, payload, keyId, signature }),
-    }
+    return packedIn({ payloadType: statementPayloadType, payload, keyId, signature })
   })
   return [...attestations, ...others]
+}
+
+/** The bytes are made when they are asked for: thousands of them are in memory at once, and most are needed only for their hash. */
+function packedIn(envelope: Envelope): Evidence {
+  return {
+    kind: 'attestation',
+    get bytes() {
+      return encodeEnvelope(envelope)
+    },
+    envelope,
+  }
 }
 
 function unique(attestations: readonly Attestation[]): readonly Attestation[] {
@@ -92,8 +108,10 @@ function unique(attestations: readonly Attestation[]): readonly Attestation[] {
 
 /** `^;` is the next new hash, `^N;` the one with index N in base 36, `^^` a circumflex. */
 function packText(text: string, hashes: Map<string, number>): string {
-  return text.replace(/\^|(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])/g, (found) => {
+  return text.replace(/\^|[0-9a-f]{64,}/g, (found) => {
     if (found === '^') return '^^'
+    // A longer run of such digits is no hash.
+    if (found.length !== 64) return found
     const index = hashes.get(found)
     if (index !== undefined) return `^${index.toString(36)};`
     hashes.set(found, hashes.size)

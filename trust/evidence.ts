@@ -6,8 +6,9 @@
 import { AbnError, type ErrorCode } from '../format/errors.ts'
 import type { RecipeHash, Sha256 } from '../format/hash.ts'
 import { compareBytewise } from '../format/order.ts'
-import { parseAttestation, type VerifiedAttestation, verifyAttestation } from './attestation.ts'
+import { type Attestation, attestationOf, type VerifiedAttestation, verifyAttestation } from './attestation.ts'
 import { sha256 } from './crypto.ts'
+import { type Envelope, parseEnvelope } from './dsse.ts'
 import type { KeyId, PublicKey } from './key.ts'
 import type { Policy } from './policy/policy.ts'
 import { parseRevocationList, type VerifiedRevocationList, verifyRevocationList } from './revocation.ts'
@@ -15,7 +16,12 @@ import { parseRevocationList, type VerifiedRevocationList, verifyRevocationList 
 declare const verified: unique symbol
 
 /** One document of one kind: 'attestation', 'revocation-list', or one of a later version. */
-export type Evidence = { readonly kind: string; readonly bytes: Uint8Array }
+export type Evidence = {
+  readonly kind: string
+  readonly bytes: Uint8Array
+  /** What `bytes` are the encoding of, from who has just made them (bundle.ts); spares reading them again. */
+  readonly envelope?: Envelope
+}
 
 export type VerifiedEvidence = SortedEvidence & { readonly [verified]: true }
 
@@ -61,9 +67,10 @@ export function verifyEvidence(
   const attestations = new Map<RecipeHash, Map<Sha256, OperatorAttestation>>()
   const revocations = new Map<string, Map<Sha256, VerifiedRevocationList>>()
   const aside = new Map<string, AsideEvidence>()
-  for (const { kind, bytes } of evidence) {
-    const digest = sha256(bytes)
-    const result = verifyOne({ kind, bytes, digest }, signers, memory)
+  for (const one of evidence) {
+    const { kind } = one
+    const digest = sha256(one.bytes)
+    const result = verifyOne(one, digest, { signers, memory })
     if (result.kind === 'aside')
       aside.set(`${kind} ${digest}`, { kind, digest, because: result.because, code: result.code })
     else if (result.kind === 'attestation') {
@@ -94,16 +101,15 @@ type Sorted =
   | { readonly kind: 'revocation-list'; readonly operator: string; readonly list: VerifiedRevocationList }
   | { readonly kind: 'aside'; readonly because: AsideEvidence['because']; readonly code: ErrorCode | undefined }
 
-function verifyOne(
-  { kind, bytes, digest }: Evidence & { readonly digest: Sha256 },
-  signers: ReadonlyMap<KeyId, Known>,
-  memory: VerificationMemory,
-): Sorted {
+type Verifying = { readonly signers: ReadonlyMap<KeyId, Known>; readonly memory: VerificationMemory }
+
+function verifyOne(one: Evidence, digest: Sha256, { signers, memory }: Verifying): Sorted {
+  const { kind } = one
   const remembered = memory.get(digest)
   try {
     switch (kind) {
       case 'attestation': {
-        const parsed = remembered && 'statement' in remembered ? remembered : parseAttestation(bytes)
+        const parsed = remembered && 'statement' in remembered ? remembered : attestationIn(one, digest)
         const known = signers.get(parsed.envelope.keyId)
         if (known === undefined) return { kind: 'aside', because: 'stranger', code: undefined }
         const attestation = parsed === remembered ? remembered : verifyAttestation(parsed, known.key)
@@ -111,7 +117,7 @@ function verifyOne(
         return { kind, operator: known.operator, attestation }
       }
       case 'revocation-list': {
-        const parsed = remembered && 'list' in remembered ? remembered : parseRevocationList(bytes)
+        const parsed = remembered && 'list' in remembered ? remembered : parseRevocationList(one.bytes)
         const known = signers.get(parsed.envelope.keyId)
         if (known === undefined) return { kind: 'aside', because: 'stranger', code: undefined }
         const list = parsed === remembered ? remembered : verifyRevocationList(parsed, known.key)
@@ -126,6 +132,10 @@ function verifyOne(
     const because = error.code === 'ABN_SIGNATURE_INVALID' ? 'signature' : 'invalid'
     return { kind: 'aside', because, code: error.code }
   }
+}
+
+function attestationIn({ bytes, envelope }: Evidence, digest: Sha256): Attestation {
+  return attestationOf(envelope ?? parseEnvelope(bytes), digest)
 }
 
 function signersOf({ operators }: Policy): ReadonlyMap<KeyId, Known> {

@@ -12,6 +12,7 @@ import type { Store } from '../../store/store.ts'
 import { buildEnvironment } from '../sandbox/environment.ts'
 import { takeFromSandbox } from '../sandbox/identity.ts'
 import { defaultLimits, type SandboxLimits } from '../sandbox/limits.ts'
+import { programCacheOf } from '../sandbox/programs.ts'
 import { runInSandbox } from '../sandbox/sandbox.ts'
 import type { SandboxEvent, SandboxSpec, SandboxStep } from '../sandbox/spec.ts'
 import type { RealiseEvent } from './events.ts'
@@ -138,11 +139,6 @@ async function runSteps(build: PlannedBuild, options: StepOptions): Promise<Buil
   const result = await runInSandbox(spec, { signal, onEvent: eventsInto(log, onStep) })
   requireSuccess(result, { ...derivation, steps, log })
   return { ...staging, directory, log, seconds: (performance.now() - started) / 1000 }
-}
-
-/** Where the sandbox's own programs are kept once they are compiled. */
-export function programCacheOf({ layout }: Store): string {
-  return join(layout.cache, 'programs')
 }
 
 /** The directories that will be /build and the outputs, of whatever umask. */

@@ -10,11 +10,12 @@ import { withDiskErrors } from '../../store/io-errors.ts'
 import { inspectOutput } from '../../store/register.ts'
 import { buildEnvironment } from '../sandbox/environment.ts'
 import { defaultLimits } from '../sandbox/limits.ts'
+import { programCacheOf } from '../sandbox/programs.ts'
 import { runInSandbox } from '../sandbox/sandbox.ts'
 import type { SandboxStep } from '../sandbox/spec.ts'
 import { requireSmokeSuccess } from './failure.ts'
 import type { PlannedBuild } from './plan.ts'
-import { type BuildOptions, type Built, eventsInto, inputClosure, programCacheOf } from './run.ts'
+import { type BuildOptions, type Built, eventsInto, inputClosure } from './run.ts'
 
 /** Throws ABN_SMOKE_FAILED, or ABN_OUTPUT_… for an output that cannot be registered anyway. */
 export async function runSmokeTests(build: PlannedBuild, built: Built, options: BuildOptions): Promise<void> {

@@ -3,18 +3,19 @@
  * is needed to come to them again offline, the policy and the evidence. An item that was substituted names its record in its
  * origin; for one that was built, var/decisions/<item>.json says why. Crash order: the record, then the item.
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
-import { constants as zlib, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
+import { createZstdCompress, constants as zlib, zstdDecompressSync } from 'node:zlib'
 import { canonicalJson, encodeCanonicalJson, type JsonValue, parseCanonicalJson } from '../../format/canonical-json.ts'
 import { AbnError } from '../../format/errors.ts'
 import { below, fieldsOf, listOf, type Place, requireThat, textOf } from '../../format/fields.ts'
-import { parseSha256, type Sha256, sha256Of } from '../../format/hash.ts'
+import { parseSha256, type Sha256, sha256Of, sha256Stream } from '../../format/hash.ts'
 import { type StorePath, storeItemOf } from '../../format/store-path.ts'
 import { withDiskErrors } from '../../store/io-errors.ts'
 import type { Store } from '../../store/store.ts'
 import { writeDurably } from '../../store/write-durably.ts'
-import { decodeBundle, encodeBundle, maximumBundleBytes } from '../../trust/bundle.ts'
-import type { Evidence, VerificationMemory } from '../../trust/evidence.ts'
+import { bundlePieces, decodeBundle, maximumBundleBytes } from '../../trust/bundle.ts'
+import type { Evidence, VerificationMemory, VerifiedEvidence } from '../../trust/evidence.ts'
 import type { Decision } from '../../trust/policy/decision.ts'
 import { decisionOfJson, jsonOfDecision } from '../../trust/policy/decision-schema.ts'
 import { encodePolicy, type Policy, parsePolicy } from '../../trust/policy/policy.ts'
@@ -26,22 +27,72 @@ export type DecisionRecord = {
   readonly decisions: readonly Decision[]
 }
 
-/** Its name. Evidence that no decision names is left out. */
-export function writeDecisionRecord(store: Store, { policy, evidence, decisions }: DecisionRecord): Sha256 {
-  const named = new Set(decisions.flatMap((decision) => decision.evidence))
-  const bundle = encodeBundle(evidence.filter(({ bytes }) => named.has(sha256Of(bytes))))
-  const json = {
-    format: 1,
-    policy: encodePolicy(policy),
-    evidence: Buffer.from(bundle).toString('base64'),
-    decisions: decisions.map(jsonOfDecision),
+export type NewDecisionRecord = Omit<DecisionRecord, 'evidence'> & { readonly evidence: VerifiedEvidence }
+
+/** Its name. Evidence that no decision names is left out. Compressed on another thread, piece by piece. */
+export async function writeDecisionRecord(store: Store, record: NewDecisionRecord): Promise<Sha256> {
+  const hash = sha256Stream()
+  const packed: Uint8Array[] = []
+  const pieces = function* (): Generator<Uint8Array, void, void> {
+    for (const piece of inPieces(piecesOf(record), PIECE_BYTES)) {
+      hash.update(piece)
+      yield piece
+    }
   }
-  const text = canonicalJson(json)
-  const name = sha256Of(text)
+  const params = { [zlib.ZSTD_c_compressionLevel]: 3 }
+  await pipeline(pieces, createZstdCompress({ chunkSize: PIECE_BYTES, params }), async (chunks) => {
+    for await (const chunk of chunks) packed.push(chunk)
+  })
+  const name = hash.digest()
   const file = fileOf(store, name)
-  if (existsSync(file)) return name
-  writeAt(store, file, zstdCompressSync(text, { params: { [zlib.ZSTD_c_compressionLevel]: 6 } }))
+  if (!existsSync(file)) writeAt(store, file, Buffer.concat(packed))
   return name
+}
+
+/** The canonical JSON of the record: its members in their order. */
+function* piecesOf({ policy, evidence, decisions }: NewDecisionRecord): Generator<string, void, void> {
+  yield '{"decisions":['
+  for (const [i, decision] of decisions.entries()) {
+    yield `${i === 0 ? '' : ','}${canonicalJson(jsonOfDecision(decision))}`
+  }
+  yield '],"evidence":"'
+  for (const bytes of inPieces(bundleOf(decisions, evidence), BASE64_BYTES)) yield bytes.toString('base64')
+  yield `","format":1,"policy":${canonicalJson(encodePolicy(policy))}}`
+}
+
+const PIECE_BYTES = 192 * 1024
+/** A multiple of three, so that the pieces of base 64 make one text. */
+const BASE64_BYTES = 3 * 16 * 1024
+
+/** The UTF-8 of the texts, each piece but the last with so many bytes. */
+function* inPieces(texts: Iterable<string>, bytes: number): Generator<Buffer, void, void> {
+  let piece = Buffer.alloc(bytes)
+  let filled = 0
+  for (const text of texts) {
+    const more = Buffer.from(text)
+    for (let at = 0; at < more.length; ) {
+      const taken = more.copy(piece, filled, at)
+      filled += taken
+      at += taken
+      if (filled < bytes) continue
+      yield piece
+      piece = Buffer.alloc(bytes)
+      filled = 0
+    }
+  }
+  if (filled > 0) yield piece.subarray(0, filled)
+}
+
+function bundleOf(decisions: readonly Decision[], { attestations, revocations }: VerifiedEvidence) {
+  const named = new Set(decisions.flatMap((decision) => decision.evidence))
+  return bundlePieces(
+    [...attestations.values()].flatMap((all) =>
+      all.flatMap(({ attestation }) => (named.has(attestation.digest) ? attestation : [])),
+    ),
+    [...revocations.values()].flatMap((all) =>
+      all.flatMap(({ digest, bytes }) => (named.has(digest) ? { kind: 'revocation-list', bytes } : [])),
+    ),
+  )
 }
 
 /** Throws ABN_DECISION_MISSING or ABN_DECISION_INVALID. */
@@ -85,6 +136,14 @@ export type BuiltNote = {
 
 export function writeBuiltNote(store: Store, path: StorePath, { because, record }: BuiltNote): void {
   writeAt(store, noteOf(store, path), encodeCanonicalJson({ format: 1, because, record }))
+}
+
+/** Without a reason, what was noted about an earlier build of them is forgotten. */
+export function noteBuilds(store: Store, paths: readonly StorePath[], because: BuiltNote['because'] | undefined): void {
+  for (const path of paths) {
+    if (because !== undefined) writeBuiltNote(store, path, { because, record: null })
+    else withDiskErrors(`cannot remove ${noteOf(store, path)}`, () => rmSync(noteOf(store, path), { force: true }))
+  }
 }
 
 /** Undefined when there is none. Throws ABN_DECISION_INVALID or ABN_JSON_INVALID. */

@@ -3,7 +3,7 @@
  * see, never a vote. Kept in var/divergences/<item>.json with the attestations, so that it can be shown and reported.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
-import { encodeCanonicalJson, parseCanonicalJson } from '../../format/canonical-json.ts'
+import { canonicalJson, encodeCanonicalJson, parseCanonicalJson } from '../../format/canonical-json.ts'
 import { AbnError } from '../../format/errors.ts'
 import { below, countOf, fieldsOf, listOf, type Place, requireThat, textOf } from '../../format/fields.ts'
 import { parseSha256, type Sha256 } from '../../format/hash.ts'
@@ -14,6 +14,7 @@ import type { Item } from '../../store/item.ts'
 import type { Store } from '../../store/store.ts'
 import { writeDurably } from '../../store/write-durably.ts'
 import type { VerifiedEvidence } from '../../trust/evidence.ts'
+import type { Decision } from '../../trust/policy/decision.ts'
 
 export type Divergence = {
   readonly path: StorePath
@@ -59,6 +60,28 @@ export function divergenceFrom(
   const sides = sidesOf(evidence, item)
   if (sides.every(({ digest }) => digest === item.outputDigest)) return undefined
   return { path: item.path, at: now, built: item.outputDigest, sides }
+}
+
+/** What operators state differently, of that about which these decisions are. */
+export function conflictsIn(
+  decisions: readonly Decision[],
+  evidence: VerifiedEvidence,
+  now: number,
+): readonly Divergence[] {
+  return decisions
+    .filter(({ reasons }) => reasons.some(({ kind }) => kind === 'divergence'))
+    .map(({ request }) => ({ path: request.path, at: now, built: null, sides: sidesOf(evidence, request) }))
+}
+
+/** What was built here stays known, and nothing is written when nothing is new. Says whether something was. */
+export function keepDivergence(store: Store, divergence: Divergence): boolean {
+  const known = readDivergence(store, divergence.path)
+  const next = { ...divergence, built: divergence.built ?? known?.built ?? null }
+  const isSame = ({ built, sides }: Divergence) =>
+    canonicalJson({ built, sides }) === canonicalJson({ built: next.built, sides: next.sides })
+  if (known !== undefined && isSame(known)) return false
+  writeDivergence(store, next)
+  return true
 }
 
 export function writeDivergence(store: Store, divergence: Divergence): void {

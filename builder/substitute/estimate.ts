@@ -1,6 +1,6 @@
 /**
- * What a plan will cost, as far as the statements tell. Sizes on disk are what was attested; how well an archive compresses nobody
- * states, so the download is an estimate. Times are those of the builders' machines.
+ * What a plan will cost, as far as the statements tell. Sizes on disk are what was attested. How well an archive compresses nobody
+ * states: caches give hints, and without one it is guessed. Times are those of the builders' machines.
  */
 import { buildsOf, type Plan, substitutesOf } from '../realise/plan.ts'
 import type { Substitution } from './substitute.ts'
@@ -18,18 +18,26 @@ export type Estimate = {
   readonly unknownBuilds: number
 }
 
-export function estimateOf(plan: Plan, substitution: Pick<Substitution, 'secondsOf'> | undefined): Estimate {
-  const diskBytes = substitutesOf(plan.steps)
-    .flatMap(({ accepted }) => accepted)
-    .reduce((sum, { bytes }) => sum + bytes, 0)
+export function estimateOf(
+  plan: Plan,
+  substitution: Pick<Substitution, 'secondsOf' | 'transferBytesOf'> | undefined,
+): Estimate {
+  const accepted = substitutesOf(plan.steps).flatMap((step) => step.accepted)
+  const downloads = accepted.map(({ digest, bytes }) => downloadOf(bytes, substitution?.transferBytesOf(digest)))
   const times = buildsOf(plan.steps).map((step) => substitution?.secondsOf(step.package.recipeHash))
   return {
-    downloadBytes: Math.round(diskBytes * USUAL_COMPRESSION),
+    downloadBytes: downloads.reduce((sum, bytes) => sum + bytes, 0),
     sourceBytes: plan.downloads.reduce((sum, { size }) => sum + (size ?? 0), 0),
-    diskBytes,
+    diskBytes: accepted.reduce((sum, { bytes }) => sum + bytes, 0),
     buildSeconds: times.reduce<number>((sum, seconds) => sum + (seconds ?? 0), 0),
     unknownBuilds: times.filter((seconds) => seconds === undefined).length,
   }
+}
+
+/** A hint that cannot be right is none: compressed data is hardly ever larger than what it holds. */
+function downloadOf(bytes: number, hint: number | undefined): number {
+  const isLikely = hint !== undefined && hint > 0 && hint <= bytes * 1.1 + 1024
+  return isLikely ? hint : Math.round(bytes * USUAL_COMPRESSION)
 }
 
 /** Programs and texts under zstd. */

@@ -6,13 +6,16 @@
 import { promisify } from 'node:util'
 import { zstdDecompress } from 'node:zlib'
 import { AbnError } from '../../format/errors.ts'
-import type { RecipeHash } from '../../format/hash.ts'
+import type { RecipeHash, Sha256 } from '../../format/hash.ts'
+import { parseTransferSizes, type TransferSizes, transferSizesKind } from '../../format/transfer-sizes.ts'
 import { decodeBundle, maximumBundleBytes } from '../../trust/bundle.ts'
 import type { Evidence } from '../../trust/evidence.ts'
 import { type Answer, type CacheConnection, problem, readWhole } from './http.ts'
 
 export type Gathered = {
   readonly evidence: readonly Evidence[]
+  /** How large an archive is on its way, as the quickest cache that says it says; a hint, for estimates only. */
+  readonly transferBytesOf: (archive: Sha256) => number | undefined
   /** In the order in which they answered, quickest first; then those that did not. */
   readonly reports: readonly CacheReport[]
 }
@@ -45,6 +48,7 @@ export async function gatherEvidence(
   const late = new AbortController()
   const stop = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
   const evidence: Evidence[] = []
+  const sizes: TransferSizes[] = []
   const answered: CacheReport[] = []
   const failed: CacheReport[] = []
   let timer: NodeJS.Timeout | undefined
@@ -54,7 +58,8 @@ export async function gatherEvidence(
       const started = performance.now()
       try {
         const { pieces, bytes } = await askCache(cache, question, stop)
-        evidence.push(...pieces)
+        evidence.push(...pieces.filter(({ kind }) => kind !== transferSizesKind))
+        sizes.push(...pieces.flatMap(sizesIn))
         answered.push({
           kind: 'answered',
           address,
@@ -73,7 +78,20 @@ export async function gatherEvidence(
       }
     }),
   ).finally(() => clearTimeout(timer))
-  return { evidence, reports: [...answered, ...failed] }
+  const transferBytesOf = (archive: Sha256): number | undefined =>
+    sizes.map((one) => one.sizeOf(archive)).find((bytes) => bytes !== undefined)
+  return { evidence, transferBytesOf, reports: [...answered, ...failed] }
+}
+
+/** A hint that cannot be read is none. */
+function sizesIn({ kind, bytes }: Evidence): readonly TransferSizes[] {
+  if (kind !== transferSizesKind) return []
+  try {
+    return [parseTransferSizes(bytes)]
+  } catch (error) {
+    if (error instanceof AbnError) return []
+    throw error
+  }
 }
 
 const decompress = promisify(zstdDecompress)

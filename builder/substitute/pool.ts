@@ -1,15 +1,18 @@
 /**
- * Who receives outputs: this thread when there is little to fetch, else a few workers, as making files is work for a core.
- * Every output is received once; a worker that dies fails what it had.
+ * Who receives outputs: this thread and, when there is much to fetch, a few more, as making files is work for a core. Each takes
+ * the next output when it has room; a few at once, so that the wire is busy while files are made. A thread that dies fails what it had.
  */
 import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
 import { AbnError, ERRORS, type ErrorCode } from '../../format/errors.ts'
 import type { StorePath } from '../../format/store-path.ts'
-import { type CacheConnection, connectToCache, type Pace } from './http.ts'
-import { type Receipt, type Received, receiveOutput } from './receive.ts'
+import type { Pace } from './http.ts'
+import { createReceiver, mostAtOnce, type Receipt, type Received, type Receiver } from './receive.ts'
 
-export type Pool = AsyncDisposable & { receive(receipt: Receipt, onBytes: (bytes: number) => void): Promise<Received> }
+export type Pool = AsyncDisposable & {
+  /** `receiptNow` is called when its turn has come. Rejects with what receiveOutput throws. */
+  receive(receiptNow: () => Receipt, onBytes: (bytes: number) => void): Promise<Received>
+}
 
 export type PoolOptions = {
   /** Of all that will be received, uncompressed. */
@@ -21,27 +24,62 @@ export type PoolOptions = {
 
 /** Below this, starting threads costs more than it brings. */
 const WORKER_BYTES = 20 * 1024 * 1024
+const MOST_WORKERS = 3
+/** Outputs that wait in another thread, for the moments in which this one is busy and hands out no more. */
+const WAITING = 6
 
-export async function openPool(options: PoolOptions): Promise<Pool> {
-  return options.bytes < WORKER_BYTES ? poolInThread(options) : await poolOfWorkers(options)
-}
+export async function openPool({ bytes, candidates, pace, signal }: PoolOptions): Promise<Pool> {
+  const count = bytes < WORKER_BYTES ? 0 : Math.max(1, Math.min(MOST_WORKERS, availableParallelism() - 1))
+  const workers = await Promise.all(Array.from({ length: count }, () => startWorker({ candidates, pace })))
+  const members: Member[] = [
+    { receiver: createReceiver({ candidates, pace, signal }), most: mostAtOnce, busy: 0 },
+    ...workers.map((receiver) => ({ receiver, most: mostAtOnce + WAITING, busy: 0 })),
+  ]
+  const waiting: ((member: Member) => void)[] = []
 
-function poolInThread({ candidates, pace, signal }: PoolOptions): Pool {
-  const connections = new Map<string, Promise<CacheConnection>>()
-  const connectionTo = (address: string): Promise<CacheConnection> => {
-    const known = connections.get(address) ?? connectToCache(address, pace === undefined ? {} : { pace })
-    connections.set(address, known)
-    return known
+  async function place(): Promise<Member> {
+    const free = members.filter(({ busy, most }) => busy < most).sort((a, b) => a.busy - b.busy)[0]
+    const member = free ?? (await new Promise<Member>((resolve) => waiting.push(resolve)))
+    if (free !== undefined) member.busy++
+    return member
   }
+
   return {
-    receive: (receipt, onBytes) => receiveOutput(receipt, { connectionTo, candidates, signal, onBytes }),
+    async receive(receiptNow, onBytes) {
+      const member = await place()
+      try {
+        signal?.throwIfAborted()
+        return await unlessAborted(member.receiver.receive(receiptNow(), onBytes), signal)
+      } finally {
+        // The place goes to whoever waits, and stays taken.
+        const next = waiting.shift()
+        if (next === undefined) member.busy--
+        else next(member)
+      }
+    },
     async [Symbol.asyncDispose]() {
-      for (const connection of connections.values()) (await connection)[Symbol.dispose]()
+      await Promise.all(members.map(({ receiver }) => receiver[Symbol.asyncDispose]()))
     },
   }
 }
 
-type Reply =
+type Member = { readonly receiver: Receiver; readonly most: number; busy: number }
+
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await work
+  const aborted = Promise.withResolvers<never>()
+  const abort = (): void => aborted.reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+export type Order = { readonly id: number; readonly receipt: Receipt }
+
+export type Reply =
   | { readonly kind: 'bytes'; readonly id: number; readonly bytes: number }
   | { readonly kind: 'received'; readonly id: number; readonly received: Received }
   | {
@@ -54,38 +92,30 @@ type Reply =
 
 type Task = { readonly done: PromiseWithResolvers<Received>; readonly onBytes: (bytes: number) => void }
 
-async function poolOfWorkers({ candidates, pace, signal }: PoolOptions): Promise<Pool> {
+async function startWorker(workerData: Pick<PoolOptions, 'candidates' | 'pace'>): Promise<Receiver> {
   const { Worker } = await import('node:worker_threads')
-  const count = Math.max(2, Math.min(3, availableParallelism() - 1))
-  const workers = Array.from({ length: count }, () =>
-    startWorker(
-      new Worker(new URL('./worker.ts', import.meta.url), {
-        workerData: { candidates, pace },
-        resourceLimits: { maxYoungGenerationSizeMb: 4 },
-      }),
-    ),
-  )
+  const thread = new Worker(new URL('./worker.ts', import.meta.url), {
+    workerData,
+    // What it keeps is little; a small heap is collected before it grows.
+    resourceLimits: { maxYoungGenerationSizeMb: 3, maxOldGenerationSizeMb: 48 },
+  })
+  const tasks = tasksOf(thread)
   let next = 0
   return {
-    async receive(receipt, onBytes) {
-      signal?.throwIfAborted()
-      const [worker] = [...workers].sort((a, b) => a.tasks.size - b.tasks.size)
-      if (worker === undefined) throw new TypeError('poolOfWorkers: no worker')
-      const id = next++
+    receive(receipt, onBytes) {
       const done = Promise.withResolvers<Received>()
-      worker.tasks.set(id, { done, onBytes })
-      const abort = (): void => done.reject(signal?.reason)
-      signal?.addEventListener('abort', abort, { once: true })
-      worker.thread.postMessage({ id, receipt })
-      return await done.promise.finally(() => signal?.removeEventListener('abort', abort))
+      const order: Order = { id: next++, receipt }
+      tasks.set(order.id, { done, onBytes })
+      thread.postMessage(order)
+      return done.promise
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all(workers.map(({ thread }) => thread.terminate()))
+      await thread.terminate()
     },
   }
 }
 
-function startWorker(thread: Worker): { readonly thread: Worker; readonly tasks: Map<number, Task> } {
+function tasksOf(thread: Worker): Map<number, Task> {
   const tasks = new Map<number, Task>()
   thread.on('message', (reply: Reply) => {
     const task = tasks.get(reply.id)
@@ -101,7 +131,7 @@ function startWorker(thread: Worker): { readonly thread: Worker; readonly tasks:
   }
   thread.on('error', fail)
   thread.on('exit', () => fail(new Error('a thread that unpacks has ended')))
-  return { thread, tasks }
+  return tasks
 }
 
 function errorOf({ message, code, hint }: Extract<Reply, { kind: 'failed' }>): Error {

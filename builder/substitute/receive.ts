@@ -9,11 +9,12 @@ import { createZstdDecompress, constants as zlib, zstdDecompressSync } from 'nod
 import { defaultArchiveLimits } from '../../format/archive/decode.ts'
 import { AbnError, type ErrorCode } from '../../format/errors.ts'
 import type { Sha256 } from '../../format/hash.ts'
-import { createReferenceScanner } from '../../format/reference-scan.ts'
-import type { StoreItem, StorePath } from '../../format/store-path.ts'
+import { type Candidates, candidatesOf, createReferenceScanner } from '../../format/reference-scan.ts'
+import { type StoreItem, type StorePath, storeHashOf } from '../../format/store-path.ts'
 import { removeDirectory } from '../../store/remove-directory.ts'
 import { createUnpacker, type Unpacker } from '../../store/unpack-archive.ts'
-import { type Answer, type CacheConnection, problem } from './http.ts'
+import { slots } from '../realise/slots.ts'
+import { type Answer, type CacheConnection, connectToCache, type Pace, problem } from './http.ts'
 
 /** What the policy accepted, and where to put it. */
 export type Receipt = {
@@ -41,9 +42,52 @@ export type Refusal = { readonly cache: string; readonly code: ErrorCode; readon
 export type ReceiveOptions = {
   readonly connectionTo: (address: string) => Promise<CacheConnection>
   /** Everything that an output of this run could refer to. */
-  readonly candidates: readonly StorePath[]
+  readonly candidates: Candidates
   readonly signal?: AbortSignal | undefined
+  /** Told now and then, and in the end, of what has come since it was last told. */
   readonly onBytes?: ((bytes: number) => void) | undefined
+}
+
+/** One thread's connections and what it looks for. */
+export type Receiver = AsyncDisposable & {
+  receive(receipt: Receipt, onBytes: (bytes: number) => void): Promise<Received>
+}
+
+export type ReceiverOptions = {
+  readonly candidates: readonly StorePath[]
+  readonly pace?: Pace | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Outputs that one thread fetches at the same time: about what hides a round trip of 20 ms. */
+export const mostAtOnce = 6
+/** Of them, so many large ones: their decompressors have windows of megabytes. */
+const MOST_LARGE = 2
+
+export function createReceiver({ candidates: paths, pace, signal }: ReceiverOptions): Receiver {
+  const candidates = candidatesOf(paths)
+  const connections = new Map<string, Promise<CacheConnection>>()
+  const connectionTo = (address: string): Promise<CacheConnection> => {
+    const known = connections.get(address) ?? connectToCache(address, pace === undefined ? {} : { pace })
+    connections.set(address, known)
+    return known
+  }
+  const places = slots(mostAtOnce)
+  const largePlaces = slots(MOST_LARGE)
+  return {
+    async receive(receipt, onBytes) {
+      const taken = receipt.bytes > ONE_GO_BYTES ? [largePlaces, places] : [places]
+      for (const one of taken) await one.take()
+      try {
+        return await receiveOutput(receipt, { connectionTo, candidates, signal, onBytes })
+      } finally {
+        for (const one of taken) one.give()
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      for (const connection of connections.values()) (await connection)[Symbol.dispose]()
+    },
+  }
 }
 
 /** Throws ABN_DISK_FULL, ABN_STORE_UNUSABLE or the signal's reason; what a cache does is told in `refusals`. */
@@ -77,7 +121,10 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
 
 async function receiveFrom(cache: CacheConnection, receipt: Receipt, options: ReceiveOptions): Promise<number> {
   const { item, directory, digest, bytes, references } = receipt
-  const scanner = createReferenceScanner([...options.candidates, ...references])
+  const { candidates } = options
+  const isKnown = references.every((path) => candidates.get(storeHashOf(path)) === path)
+  const sought = isKnown ? candidates : candidatesOf([...candidates.values(), ...references])
+  const scanner = createReferenceScanner(sought, { builds: false })
   const limits = { ...defaultArchiveLimits, bytes: Math.min(bytes, defaultArchiveLimits.bytes) }
   // Asked before anything is made: most refusals are that a cache does not have it.
   const download = await openDownload(cache, receipt, options)
@@ -143,6 +190,13 @@ async function openDownload(
     throw new AbnError('ABN_ARCHIVE_LIMIT', `${cache.address}: ${first.length} bytes for an archive of ${bytes}`)
   }
   let received = 0
+  let told = 0
+  let toldAt = performance.now()
+  const tell = (): void => {
+    onBytes?.(received - told)
+    told = received
+    toldAt = performance.now()
+  }
 
   /** Goes on where the connection broke, as long as each attempt brings something and the file is the same. */
   async function* chunks(): AsyncGenerator<Uint8Array, void, void> {
@@ -158,9 +212,10 @@ async function openDownload(
               `${cache.address}: more than ${limit} bytes for an archive of ${bytes}`,
             )
           }
-          onBytes?.(chunk.length)
+          if (performance.now() - toldAt > TELL_MILLISECONDS) tell()
           yield chunk
         }
+        tell()
         return
       } catch (error) {
         const { etag } = first.headers
@@ -181,17 +236,24 @@ async function openDownload(
 }
 
 const MOST_RESUMES = 5
+/** How often it is told what has come: a message wakes another thread. */
+const TELL_MILLISECONDS = 100
 const CHUNK_BYTES = 256 * 1024
 /** Largest window that a frame may ask for: 128 MiB, that of `zstd --long`. */
 const WINDOW_LOG = 27
 /** Smaller archives are decompressed in one go, which is quicker. */
-const ONE_GO_BYTES = 4 * 1024 * 1024
+const ONE_GO_BYTES = 2 * 1024 * 1024
 
 async function decompressInto(unpacker: Unpacker, download: Download, bytes: number): Promise<void> {
   if (bytes <= ONE_GO_BYTES) {
-    const parts: Uint8Array[] = []
-    for await (const chunk of download.chunks()) parts.push(chunk)
-    unpacker.push(decompressWhole(Buffer.concat(parts), bytes, download.address), download.received())
+    const packed = await whole(download)
+    const plain = decompressWhole(packed, bytes, download.address)
+    free(packed)
+    try {
+      unpacker.push(plain, download.received())
+    } finally {
+      free(plain)
+    }
     return
   }
   const plain = createZstdDecompress({ chunkSize: CHUNK_BYTES, params: { [zlib.ZSTD_d_windowLogMax]: WINDOW_LOG } })
@@ -202,7 +264,11 @@ async function decompressInto(unpacker: Unpacker, download: Download, bytes: num
     plain.destroy(error)
   })
   try {
-    for await (const chunk of source.pipe(plain)) unpacker.push(chunk, download.received())
+    for await (const chunk of source.pipe(plain)) {
+      unpacker.push(chunk, download.received())
+      // Several chunks may share a buffer; the one that ends it is the last of them.
+      if (chunk.byteOffset + chunk.byteLength === chunk.buffer.byteLength) free(chunk)
+    }
   } catch (error) {
     throw failure ?? (error instanceof AbnError || isOfSystem(error) ? error : notZstd(download.address, error))
   } finally {
@@ -211,10 +277,26 @@ async function decompressInto(unpacker: Unpacker, download: Download, bytes: num
   }
 }
 
-function decompressWhole(packed: Buffer, bytes: number, address: string): Uint8Array {
+async function whole({ address, chunks, length }: Download): Promise<Buffer> {
+  if (length === undefined) return Buffer.concat(await Array.fromAsync(chunks()))
+  const all = Buffer.allocUnsafeSlow(length)
+  let at = 0
+  for await (const chunk of chunks()) {
+    // Where the download was resumed, the rest may be longer than was said.
+    if (at + chunk.length > length) throw problem(address, `more than the ${length} bytes that it announced`)
+    all.set(chunk, at)
+    at += chunk.length
+    free(chunk)
+  }
+  return all.subarray(0, at)
+}
+
+function decompressWhole(packed: Buffer, bytes: number, address: string): Buffer {
   try {
+    // With room for a byte more than there should be, all comes in one piece.
+    const chunkSize = bytes + CHUNK_SPARE
     const params = { [zlib.ZSTD_d_windowLogMax]: WINDOW_LOG }
-    return zstdDecompressSync(packed, { maxOutputLength: Math.max(1, bytes), params })
+    return zstdDecompressSync(packed, { maxOutputLength: Math.max(1, bytes), chunkSize, params })
   } catch (cause) {
     if (cause instanceof RangeError) {
       throw new AbnError('ABN_ARCHIVE_LIMIT', `${address}: the archive is larger than ${bytes} bytes`, { cause })
@@ -222,6 +304,16 @@ function decompressWhole(packed: Buffer, bytes: number, address: string): Uint8A
     throw notZstd(address, cause)
   }
 }
+
+const CHUNK_SPARE = 1024
+
+/** At once, rather than when V8 gets to it: what waits for that would be most of what this process has in memory. */
+function free({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength !== SHARED_BYTES) buffer.transfer(0)
+}
+
+/** Of the memory in which Node puts small buffers together. */
+const SHARED_BYTES = Buffer.allocUnsafe(1).buffer.byteLength
 
 function notZstd(address: string, cause: unknown): AbnError {
   return new AbnError('ABN_SUBSTITUTE_WRONG', `${address}: it is not a zstd frame that can be read`, { cause })

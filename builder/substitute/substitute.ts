@@ -5,13 +5,12 @@
  * Locks: none while fetching; the adopter takes a derivation's lock for the moment of registering (store/adopt.ts).
  */
 import type { RecipeHash, Sha256 } from '../../format/hash.ts'
-import { sha256Of } from '../../format/hash.ts'
-import { storeItemOf } from '../../format/store-path.ts'
+import { type StorePath, storeItemOf } from '../../format/store-path.ts'
 import { type Adopter, createAdopter } from '../../store/adopt.ts'
 import type { Item } from '../../store/item.ts'
 import type { Store } from '../../store/store.ts'
 import type { Workspace } from '../../store/workspace.ts'
-import { type Evidence, type VerifiedEvidence, verifyEvidence } from '../../trust/evidence.ts'
+import { type VerifiedEvidence, verifyEvidence } from '../../trust/evidence.ts'
 import type { Policy } from '../../trust/policy/policy.ts'
 import type { EvaluatedPackage } from '../evaluate/package.ts'
 import type { RealiseEvent } from '../realise/events.ts'
@@ -24,12 +23,11 @@ import {
   substitutesOf,
 } from '../realise/plan.ts'
 import type { Substitute } from '../realise/realise.ts'
-import { slots } from '../realise/slots.ts'
 import { closureOf } from './closure.ts'
 import { asksForInputs, couldAccept, type Decided, decide, type WhyBuilt } from './decide.ts'
 import { writeBuiltNote, writeDecisionRecord } from './decision-records.ts'
-import { divergenceFrom, writeDivergence } from './divergences.ts'
-import { type CacheReport, gatherEvidence } from './gather.ts'
+import { conflictsIn, divergenceFrom, keepDivergence, writeDivergence } from './divergences.ts'
+import { type CacheReport, type Gathered, gatherEvidence } from './gather.ts'
 import { connectToCache, type Pace } from './http.ts'
 import { openPool, type Pool } from './pool.ts'
 import { rememberedRevocations, rememberRevocations } from './revocations.ts'
@@ -57,8 +55,12 @@ export type Substitution = AsyncDisposable & {
   readonly whyBuilt: (one: EvaluatedPackage) => WhyBuilt
   readonly decisionsAbout: Decided['decisionsAbout']
   readonly secondsOf: Decided['secondsOf']
+  /** What caches say of the size of an archive on its way; a hint. */
+  readonly transferBytesOf: Gathered['transferBytesOf']
   /** From now on these are not chosen any more. */
   readonly giveUp: (recipes: readonly RecipeHash[]) => void
+  /** Keeps what operators state differently, whether or not it will be built here. Those that are new. */
+  readonly keepConflicts: () => readonly StorePath[]
   /** To be called with each plan, before it is realised: writes down why. */
   readonly begin: (plan: Plan) => Promise<void>
   /** For realise. */
@@ -79,12 +81,9 @@ export async function prepareSubstitution(
   const missed = new Set<RecipeHash>()
   const decided = decide({ store, closure, evidence, policy, now, missed, everything })
   const strikes = new Map<string, number>()
-  const places = slots(AT_ONCE)
   const order = asked.reports.flatMap((report) => (report.kind === 'answered' ? [report.address] : []))
 
-  let under:
-    | { readonly adopter: Adopter; readonly workspace: Workspace; readonly pool: Pool; readonly record: Sha256 }
-    | undefined
+  let under: UnderWay | undefined
   const end = async (): Promise<void> => {
     const ending = under
     under = undefined
@@ -100,30 +99,39 @@ export async function prepareSubstitution(
     const built = plan.steps.filter(({ kind }) => kind === 'build').map((step) => step.package)
     const about = built.flatMap(decided.decisionsAbout)
     const decisions = [...accepted.map(({ decision }) => decision), ...about, ...decided.inputs]
-    const record = writeDecisionRecord(store, { policy, evidence: asked.evidence, decisions })
+    if (steps.length > 0) {
+      const workspace = await store.createWorkspace()
+      const bytes = accepted.reduce((sum, one) => sum + one.bytes, 0)
+      const { pace, signal } = options
+      // First, as threads take their time to start.
+      const pool = await openPool({ bytes, candidates: closure.candidates, pace, signal })
+      under = { adopter: createAdopter(store, workspace), workspace, pool, record: undefined }
+    }
+    const record = writeDecisionRecord(store, { policy, evidence, decisions })
+    // Fetching goes on meanwhile; nothing is adopted before it is there.
+    record.catch(() => {})
+    if (under !== undefined) under = { ...under, record }
+    if (built.length === 0) return
+    const name = await record
     for (const one of built) {
       const { kind } = decided.whyBuilt(one)
       const isDecided = decided.decisionsAbout(one).length > 0
       for (const path of outputsOf(one, decided))
-        writeBuiltNote(store, path, { because: kind, record: isDecided ? record : null })
+        writeBuiltNote(store, path, { because: kind, record: isDecided ? name : null })
     }
-    if (steps.length === 0) return
-    const workspace = await store.createWorkspace()
-    const bytes = accepted.reduce((sum, one) => sum + one.bytes, 0)
-    const { pace, signal } = options
-    const pool = await openPool({ bytes, candidates: closure.candidates, pace, signal })
-    under = { adopter: createAdopter(store, workspace), workspace, pool, record }
   }
 
   const substitute: Substitute = async (step, needs, { onEvent }) => {
-    if (under === undefined) throw new TypeError('substitute: begin was not called')
-    const { adopter, pool, record, workspace } = under
+    if (under?.record === undefined) throw new TypeError('substitute: begin was not called')
+    const { adopter, pool, workspace } = under
+    const writing = under.record
     onEvent?.({ kind: 'substitute-start', step })
     const received = await Promise.all(
       step.accepted.map(async (one) => ({ one, from: await receiveOne(step, one, { pool, workspace, onEvent }) })),
     )
     const from = received.flatMap((each) => (each.from === undefined ? [] : [each.from]))
     if (from.length < received.length) return undefined
+    const record = await writing
     const adoptable = received.map(({ one, from: cache }) => ({
       item: itemOf(step, one, { from: cache ?? '', record, at: Math.floor(Date.now() / 1000) }),
       directory: directoryFor(workspace, one),
@@ -137,30 +145,17 @@ export async function prepareSubstitution(
     one: AcceptedOutput,
     { pool, workspace, onEvent }: Receiving,
   ): Promise<string | undefined> {
-    await places.take()
-    try {
-      return await receiveInPlace(step, one, { pool, workspace, onEvent })
-    } finally {
-      places.give()
-    }
-  }
-
-  async function receiveInPlace(
-    step: PlannedSubstitute,
-    one: AcceptedOutput,
-    { pool, workspace, onEvent }: Receiving,
-  ): Promise<string | undefined> {
     const { path, digest, bytes, references } = one
-    const receipt = {
+    const receiptNow = () => ({
       item: storeItemOf(path),
       directory: directoryFor(workspace, one),
       digest,
       bytes,
       references,
       caches: order.filter((address) => (strikes.get(address) ?? 0) < MOST_STRIKES),
-    }
+    })
     const onBytes = (more: number): void => onEvent?.({ kind: 'substitute-bytes', step, bytes: more })
-    const { from, refusals } = await pool.receive(receipt, onBytes)
+    const { from, refusals } = await pool.receive(receiptNow, onBytes)
     for (const { cache, code, reason } of refusals) {
       // One that fails to answer is soon not asked any more; one that sends something wrong may have the next thing right.
       if (code === 'ABN_CACHE_ANSWER') strikes.set(cache, (strikes.get(cache) ?? 0) + 1)
@@ -176,8 +171,13 @@ export async function prepareSubstitution(
     whyBuilt: decided.whyBuilt,
     decisionsAbout: decided.decisionsAbout,
     secondsOf: decided.secondsOf,
+    transferBytesOf: asked.transferBytesOf,
     giveUp: (recipes) => {
       for (const recipe of recipes) missed.add(recipe)
+    },
+    keepConflicts: () => {
+      const decisions = [...closure.packages.flatMap(decided.decisionsAbout), ...decided.inputs]
+      return conflictsIn(decisions, evidence, now).flatMap((one) => (keepDivergence(store, one) ? one.path : []))
     },
     begin,
     substitute,
@@ -194,30 +194,38 @@ export async function prepareSubstitution(
   }
 }
 
-/** Outputs that are fetched at the same time. */
-const AT_ONCE = 6
+type UnderWay = {
+  readonly adopter: Adopter
+  readonly workspace: Workspace
+  readonly pool: Pool
+  readonly record: Promise<Sha256> | undefined
+}
+
 /** Failures of a cache in a run, after which it is left alone. */
 const MOST_STRIKES = 3
 
-type Asked = { readonly evidence: readonly Evidence[]; readonly reports: readonly CacheReport[] }
+type Asked = Pick<Gathered, 'evidence' | 'reports' | 'transferBytesOf'>
 
-/** Each piece once, with the revocations that are known from before. */
+/** With the revocations that are known from before. What several caches know comes several times. */
 async function ask(
   packages: readonly EvaluatedPackage[],
   targets: readonly EvaluatedPackage[],
   { store, policy, caches, signal, pace, patienceSeconds }: SubstitutionOptions,
 ): Promise<Asked> {
   const remembered = rememberedRevocations(store)
-  if (caches.length === 0 || !couldAccept(policy)) return { evidence: remembered, reports: [] }
+  if (caches.length === 0 || !couldAccept(policy))
+    return { evidence: remembered, reports: [], transferBytesOf: () => undefined }
   const connections = await Promise.all(
     caches.map((address) => connectToCache(address, pace === undefined ? {} : { pace })),
   )
   try {
     const of = (list: readonly EvaluatedPackage[]) => list.map(({ recipeHash }) => recipeHash)
     const question = { recipes: of(packages), targets: of(targets) }
-    const { evidence, reports } = await gatherEvidence(connections, question, { signal, patienceSeconds })
-    const once = new Map([...remembered, ...evidence].map((one) => [`${one.kind} ${sha256Of(one.bytes)}`, one]))
-    return { evidence: [...once.values()], reports }
+    const { evidence, reports, transferBytesOf } = await gatherEvidence(connections, question, {
+      signal,
+      patienceSeconds,
+    })
+    return { evidence: [...remembered, ...evidence], reports, transferBytesOf }
   } finally {
     for (const connection of connections) connection[Symbol.dispose]()
   }

@@ -2,10 +2,15 @@
  * Why an output is in the store as it is: from the item's record, the decision that was kept (replayed, never only read) and the
  * divergences that were seen. Works offline.
  */
+import { encodeCanonicalJson } from '../../format/canonical-json.ts'
 import type { StorePath } from '../../format/store-path.ts'
 import type { Item } from '../../store/item.ts'
 import type { Store } from '../../store/store.ts'
+import { encodeEnvelope, preAuthenticationEncoding } from '../../trust/dsse.ts'
+import type { PublicKey } from '../../trust/key.ts'
 import type { Decision } from '../../trust/policy/decision.ts'
+import type { Signer } from '../../trust/secret-key.ts'
+import { statementPayloadType } from '../../trust/statement.ts'
 import { encodeTime } from '../../trust/time.ts'
 import { type BuiltNote, readBuiltNote, readDecisionRecord, replayRecord } from './decision-records.ts'
 import { type Divergence, readDivergence } from './divergences.ts'
@@ -34,10 +39,10 @@ export function whyOf(store: Store, path: StorePath): Why {
 }
 
 /**
- * The decision as a SLSA Verification Summary (https://slsa.dev/spec/v1.0/verification_summary) in an in-toto Statement. Nobody
- * has signed it: whoever passes it on signs it. Undefined when nothing was decided.
+ * The decision as a SLSA Verification Summary (https://slsa.dev/spec/v1.0/verification_summary) in an in-toto Statement.
+ * Undefined when nothing was decided. `verifier`: the key that will sign it; without one it is nobody's word.
  */
-export function verificationSummaryOf({ item, decision }: Why) {
+export function verificationSummaryOf({ item, decision }: Why, verifier?: PublicKey) {
   if (decision === undefined) return undefined
   const { outcome } = decision
   const isPassed = outcome.kind === 'accepted' && item.origin.kind === 'substituted'
@@ -46,7 +51,7 @@ export function verificationSummaryOf({ item, decision }: Why) {
     subject: [{ name: item.path, digest: { sha256: item.outputDigest } }],
     predicateType: 'https://slsa.dev/verification_summary/v1',
     predicate: {
-      verifier: { id: 'abnpkg:client' },
+      verifier: { id: verifier === undefined ? 'abnpkg:client' : `abnpkg:client/${verifier.id}` },
       timeVerified: encodeTime(decision.now),
       resourceUri: item.path,
       policy: { uri: 'abnpkg:policy', digest: { sha256: decision.policy } },
@@ -56,4 +61,13 @@ export function verificationSummaryOf({ item, decision }: Why) {
       slsaVersion: '1.0',
     },
   }
+}
+
+/** The summary in a DSSE envelope, as statements are. Undefined when nothing was decided. */
+export function signedSummaryOf(why: Why, signer: Signer): Uint8Array | undefined {
+  const summary = verificationSummaryOf(why, signer.publicKey)
+  if (summary === undefined) return undefined
+  const payload = encodeCanonicalJson(summary)
+  const signature = signer.sign(preAuthenticationEncoding(statementPayloadType, payload))
+  return encodeEnvelope({ payloadType: statementPayloadType, payload, keyId: signer.publicKey.id, signature })
 }

@@ -8,8 +8,9 @@ import { AbnError } from '../errors.ts'
 import { compareBytewise } from '../order.ts'
 import type { StoreItem } from '../store-path.ts'
 import { endOfArchiveBytes } from './encode.ts'
-import { archiveNameOf, checkEntry, type EntryHeader, maximumPathBytes, maximumTargetBytes } from './entry.ts'
+import { checkEntry, type EntryHeader, maximumPathBytes, maximumTargetBytes } from './entry.ts'
 import { blockBytes, encodeHeader, paddingOf, readPaxRecords, ustar } from './header.ts'
+import { type OrdinaryHeader, ordinaryHeaderReader } from './ordinary-header.ts'
 
 /** What the decoder reports, in the order of the archive. A file's `data` calls end with `fileEnd`. */
 export type ArchiveSink = {
@@ -64,6 +65,7 @@ export function createArchiveDecoder(
   let entries = 0
   let previous = ''
   const open: OpenDirectory[] = []
+  const readOrdinary = ordinaryHeaderReader(item)
 
   function push(chunk: Uint8Array, compressedBytes?: number): void {
     bytes += chunk.length
@@ -74,6 +76,19 @@ export function createArchiveDecoder(
     const buffer = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
     for (let at = 0; at < buffer.length; ) {
       if (state === 'done') throw invalid('data after its end')
+      if (state === 'header' && need === blockBytes && at + blockBytes <= buffer.length) {
+        const ordinary = readOrdinary(buffer, at)
+        if (ordinary !== undefined) {
+          at += blockBytes
+          accept(ordinary)
+          continue
+        }
+      } else if (state === 'padding' && held.length === 0 && at + need <= buffer.length) {
+        requireZero(buffer, at, at + need)
+        at += need
+        expect('header', blockBytes)
+        continue
+      }
       const taken = buffer.subarray(at, at + need)
       at += taken.length
       need -= taken.length
@@ -108,11 +123,11 @@ export function createArchiveDecoder(
         else expect('header', blockBytes)
         break
       case 'padding':
-        requireZero(piece)
+        requireZero(piece, 0, piece.length)
         expect('header', blockBytes)
         break
       case 'end':
-        requireZero(piece)
+        requireZero(piece, 0, piece.length)
         if (entries === 0) throw invalid('it is empty')
         closeDirectories(0)
         expect('done', 0)
@@ -127,7 +142,7 @@ export function createArchiveDecoder(
   /** A block between entries: the first zero block, a pax header, or the header itself. */
   function beforeEntry(block: Buffer): void {
     if (block[0] === 0) {
-      requireZero(block)
+      requireZero(block, 0, block.length)
       expect('end', endOfArchiveBytes - blockBytes)
     } else if (block[ustar.type.at] === PAX_TYPE) {
       const size = readOctal(block, 'size')
@@ -149,6 +164,11 @@ export function createArchiveDecoder(
     const got = pax === undefined ? block : Buffer.concat([pax, block])
     if (!got.equals(expected)) throw invalid(`header of ${JSON.stringify(entry.path)} is not in its canonical form`)
     pax = undefined
+    accept(entry)
+  }
+
+  /** An entry whose header is the canonical one. */
+  function accept(entry: EntryHeader | OrdinaryHeader): void {
     if (++entries > limits.entries)
       throw new AbnError('ABN_ARCHIVE_LIMIT', `archive of more than ${limits.entries} entries`)
     place(entry)
@@ -164,8 +184,9 @@ export function createArchiveDecoder(
 
   /** Checks order, that the entry's directory is open, and that its name is new there. */
   function place(entry: EntryHeader): void {
-    const name = archiveNameOf(item, entry)
-    if (previous === '' ? entry.path !== '' : compareBytewise(previous, name) >= 0) {
+    // Every name in the archive has the same beginning, so that the rest decides their order.
+    const name = entry.kind === 'directory' && entry.path !== '' ? `${entry.path}/` : entry.path
+    if (entries === 1 ? name !== '' : compareBytewise(previous, name) >= 0) {
       throw invalid(`${JSON.stringify(entry.path)} is out of order`)
     }
     previous = name
@@ -263,8 +284,8 @@ function readOctal(block: Buffer, field: 'mode' | 'size'): number {
   return Number.parseInt(digits, 8)
 }
 
-function requireZero(bytes: Buffer): void {
-  if (bytes.some((byte) => byte !== 0)) throw invalid('bytes that should be zero are not')
+function requireZero(bytes: Uint8Array, start: number, end: number): void {
+  for (let i = start; i < end; i++) if (bytes[i] !== 0) throw invalid('bytes that should be zero are not')
 }
 
 function invalid(reason: string): AbnError {

@@ -174,6 +174,12 @@ export const attacksInTransport: readonly Attack[] = [
     /aborted|bytes came/,
     resumedWith(Buffer.alloc(4096, 7), '"other"'),
   ),
+  sending(
+    'more on resuming',
+    'the rest of a broken download is longer than it was to be',
+    /than the .* announced/,
+    resumedWith(Buffer.alloc(4096, 7), '"one"', 4096),
+  ),
   sending('data behind the archive', 'a block after the end', /larger|after its end/, (response) =>
     send(response, zstdCompressSync(Buffer.concat([userOutput.archive, Buffer.alloc(512)]))),
   ),
@@ -210,7 +216,7 @@ export const attacksInTransport: readonly Attack[] = [
 ]
 
 /** Breaks off, and has other bytes for the rest. */
-function resumedWith(rest: Buffer, tag = '"one"'): Answer {
+function resumedWith(rest: Buffer, tag = '"one"', more = 0): Answer {
   const bytes = packed(userOutput)
   return (response, request) => {
     const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
@@ -218,7 +224,7 @@ function resumedWith(rest: Buffer, tag = '"one"'): Answer {
       response.writeHead(200, { 'content-length': bytes.length, etag: '"one"' })
       response.write(bytes.subarray(0, 60), () => setTimeout(() => response.destroy(), 20))
     } else {
-      const part = Buffer.concat([rest]).subarray(0, bytes.length - from)
+      const part = rest.subarray(0, more || bytes.length - from)
       response
         .writeHead(206, {
           'content-length': part.length,

@@ -3,8 +3,10 @@ import { randomBytes } from 'node:crypto'
 import test from 'ava'
 import { canonicalJson, type JsonValue } from '../../format/canonical-json.ts'
 import { sha256Of } from '../../format/hash.ts'
+import { attestationOf, parseAttestation } from '../../trust/attestation.ts'
 import { decodeBundle, encodeBundle } from '../../trust/bundle.ts'
 import { base64Of } from '../../trust/bytes.ts'
+import { parseEnvelope } from '../../trust/dsse.ts'
 import { alice, attested, bob, evidenceOf, hello, itemNamed, mallory, revoked, statementOf } from './support.ts'
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString()
@@ -22,6 +24,27 @@ test('a bundle gives back the exact bytes, whatever the order', (t) => {
   t.deepEqual(sorted([...decodeBundle(bundle)]), sorted(several))
   t.is(text(encodeBundle(decodeBundle(bundle))), text(bundle))
   t.deepEqual(decodeBundle(encodeBundle([])), [])
+})
+
+test('what a bundle says of an envelope is what its bytes say', (t) => {
+  const decoded = decodeBundle(encodeBundle(several)).filter(({ kind }) => kind === 'attestation')
+  t.is(decoded.length, 3)
+  for (const { bytes, envelope } of decoded) {
+    t.deepEqual(envelope, parseEnvelope(bytes))
+    if (envelope) t.deepEqual(attestationOf(envelope), parseAttestation(bytes))
+    t.is(parseAttestation(bytes).digest, sha256Of(bytes))
+  }
+})
+
+test('runs of hexadecimal digits that are no hash stay as they are', (t) => {
+  const software = {
+    abnpkg: 'a'.repeat(63),
+    b: 'b'.repeat(65),
+    c: `${'c'.repeat(64)}^${'d'.repeat(128)}`,
+    d: `0${'E'.repeat(64)}`,
+  }
+  const evidence = evidenceOf(attested(hello, alice, { builder: { ...statement.builder, software } }))
+  t.is(sha256Of(decodeBundle(encodeBundle(evidence))[0]?.bytes ?? ''), sha256Of(evidence[0]?.bytes ?? ''))
 })
 
 test('a bundle with a circumflex in a statement', (t) => {

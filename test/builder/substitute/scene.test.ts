@@ -1,6 +1,7 @@
 // The scene: two caches, three honest builders of three operators and one that lies, and clients who run the real command.
 import { execFile } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import test from 'ava'
 import { evaluate, ownChannel } from '../../../builder/evaluate/evaluate.ts'
@@ -12,7 +13,7 @@ import { defaultConfig } from '../../../cache-server/config.ts'
 import { type RunningCache, startCache } from '../../../cache-server/server.ts'
 import { sha256Of } from '../../../format/hash.ts'
 import { openStore } from '../../../store/store.ts'
-import { attest } from '../../../trust/attestation.ts'
+import { type Attestation, attest, parseAttestation, verifyAttestation } from '../../../trust/attestation.ts'
 import { encodePublicKey } from '../../../trust/key.ts'
 import { newSecretKey } from '../../../trust/secret-key.ts'
 import { type Home, launcher, makeHome } from '../../_support/channel.ts'
@@ -52,6 +53,28 @@ async function believe(
   return said.join('')
 }
 
+/** Whose signature it is, verified. */
+function verifiedBy(attestation: Attestation): string {
+  const [name, key] = Object.entries(keys).find(([, one]) => one.publicKey.id === attestation.envelope.keyId) ?? []
+  if (key) verifyAttestation(attestation, key.publicKey)
+  return name ?? 'a stranger'
+}
+
+/** Serves the files of a directory, as any web server can. */
+async function serveFiles(directory: string) {
+  const server = createServer((request, response) => {
+    request.resume()
+    const file = join(directory, request.url ?? '')
+    if (request.method !== 'GET') response.writeHead(405).end()
+    else if (existsSync(file)) response.end(readFileSync(file))
+    else response.writeHead(404).end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const listening = server.address()
+  const port = typeof listening === 'object' ? listening?.port : undefined
+  return { url: `http://127.0.0.1:${port}`, [Symbol.dispose]: () => void server.close() }
+}
+
 test('builders attest, caches carry, the policy decides', async (t) => {
   using builder = makeHome()
   t.is((await run(builder, 'build', 'greet')).status, 0)
@@ -60,9 +83,9 @@ test('builders attest, caches carry, the policy decides', async (t) => {
   await using store = openStore({ root: builder.root })
 
   const operators = Object.entries(keys).map(([name, { publicKey }]) => ({ name, keys: [publicKey] }))
-  const start = () =>
-    startCache({ data: temporaryDirectory(t), config: { ...defaultConfig, listen: '127.0.0.1:0', operators } })
-  const [first, second] = [await start(), await start()]
+  const data = temporaryDirectory(t)
+  const start = (at: string) => startCache({ data: at, config: { ...defaultConfig, listen: '127.0.0.1:0', operators } })
+  const [first, second] = [await start(data), await start(temporaryDirectory(t))]
   t.teardown(() => Promise.all([first.close(), second.close()]))
 
   const send = async (name: keyof typeof keys, to: RunningCache, change = (one: Attested): Attested => one) => {
@@ -119,6 +142,29 @@ test('builders attest, caches carry, the policy decides', async (t) => {
     bom.components.map(({ name }: { name: string }) => name),
     ['tool'],
   )
+  const slsa = JSON.parse((await run(trusting, 'provenance', 'greet', '--format', 'slsa', '--json')).text)
+  const signed = slsa.filter((one: object) => 'signatures' in one)
+  const signers = signed.map((one: object) => parseAttestation(Buffer.from(JSON.stringify(one)))).map(verifiedBy)
+  t.deepEqual(signers.sort(), ['alice', 'bob', 'carol'])
+  const chain = JSON.parse((await run(trusting, 'provenance', 'greet', '--format', 'json')).text)
+  t.deepEqual(chain.entries.map(({ name }: { name: string }) => name).sort(), ['greet', 'tool'])
+  t.is((await run(trusting, 'key', 'new', 'verifier')).status, 0)
+  const [sealed] = JSON.parse((await run(trusting, 'why', 'greet', '--vsa', '--key', 'verifier', '--json')).text)
+  t.deepEqual(JSON.parse(Buffer.from(sealed.payload, 'base64').toString()).predicate.verificationResult, 'PASSED')
+
+  t.is((await run(trusting, 'cache', 'list')).text, `${first.url}\n${second.url}\n`)
+  const tried = async (least: number) => {
+    const rule = { kind: 'factors', depth: 'outputs', factors: [{ kind: 'operators', atLeast: least }] }
+    const own = readFileSync(join(trusting.directory, '.config/abnpkg/policy.json'), 'utf8')
+    const file = join(trusting.directory, 'other.json')
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(own), default: rule }))
+    return run(trusting, 'policy', 'test', file)
+  }
+  t.like(await tried(3), { status: 0, text: '1 of 1 fetched item would be accepted\n' })
+  const stricter = await tried(4)
+  t.is(stricter.status, 1)
+  t.regex(stricter.text, /not accepted any more: .*greet-1\.1\.0\n0 of 1/)
+
   const challenged = await run(trusting, 'challenge', 'greet')
   t.is(challenged.status, 0, challenged.text)
   t.regex(challenged.text, /as attested by alice, bob, carol/)
@@ -127,7 +173,11 @@ test('builders attest, caches carry, the policy decides', async (t) => {
   await believe(deceived, ['alice', 'bob', 'liar'], [first, second])
   const refused = await run(deceived, 'install', '--no-build', 'greet')
   t.is(refused.status, 1)
-  t.regex(refused.text, /contradict each other: greet 1\.1\.0[\s\S]*ABN_BUILD_NEEDED/)
+  t.regex(
+    refused.text,
+    /contradict each other: greet 1\.1\.0[\s\S]*DIVERGENCE: operators .*greet[\s\S]*ABN_BUILD_NEEDED/,
+  )
+  t.is(readdirSync(join(deceived.root, 'var/divergences')).length, 1, 'kept although nothing was built')
   const built = await run(deceived, 'install', 'greet')
   t.is(built.status, 0, built.text)
   t.regex(built.text, /fetched tool 1[\s\S]*built greet 1\.1\.0[\s\S]*DIVERGENCE/)
@@ -143,7 +193,7 @@ test('builders attest, caches carry, the policy decides', async (t) => {
   t.regex((await run(alone, 'policy', 'explain', 'greet')).text, /alice agrees[\s\S]*silent says nothing/)
   t.regex(
     (await run(alone, 'install', '--dry-run', '--source-only', 'greet')).text,
-    /^to build: 2 packages\n {2}tool 1, greet 1\.1\.0\n$/,
+    /^to build: 2 packages\n {2}tool 1, greet 1\.1\.0$/m,
   )
   t.regex((await run(alone, 'install', '--max-build-time', '1h', '--dry-run', 'greet')).text, /to build/)
 
@@ -167,4 +217,16 @@ test('builders attest, caches carry, the policy decides', async (t) => {
   t.regex((await run(unlucky, 'why', 'greet')).text, /no cache had what the policy accepted/)
   t.is((await run(unlucky, 'cache', 'remove', empty.address)).status, 0)
   t.is((await run(unlucky, 'cache', 'add', 'file:///etc')).status, 1)
+
+  // A cache that is only files.
+  await first.close()
+  const files = temporaryDirectory(t)
+  const exported = await run(trusting, 'cache', 'export', '--data', data, files)
+  t.is(exported.status, 0, exported.text)
+  using server = await serveFiles(files)
+  using distant = makeHome()
+  await believe(distant, ['alice', 'carol'], [server])
+  const fetched = await run(distant, 'install', '--no-build', 'greet')
+  t.is(fetched.status, 0, fetched.text)
+  t.regex(fetched.text, /fetched greet/)
 })

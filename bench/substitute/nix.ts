@@ -1,0 +1,106 @@
+/**
+ * The same items for Nix: archives in its format (NAR: nested texts, each with its length in eight bytes and filled up to eight) and
+ * the files of a binary cache, as described in the manual of Nix, "Binary cache store" and "Nix archive". Signatures are left out, which
+ * spares Nix work that our client does.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ArchiveEntry } from '../../format/archive/entry.ts'
+import { type Sha256, sha256Of } from '../../format/hash.ts'
+import { compareBytewise } from '../../format/order.ts'
+import { type StorePath, storeHashOf, storeItemOf } from '../../format/store-path.ts'
+
+/** Undefined when it is not installed. */
+export function nixVersion(): string | undefined {
+  const { stdout, status } = spawnSync('nix-store', ['--version'], { encoding: 'utf8' })
+  return status === 0 ? /([0-9.]+)/.exec(stdout)?.[1] : undefined
+}
+
+export type NixRun = { readonly root: string; readonly address: string; readonly target: string; readonly jobs: number }
+
+/** Arguments and environment of a cold realisation into a store below `root`. */
+export function nixCommand({ root, address, target, jobs }: NixRun) {
+  const home = join(root, 'home')
+  mkdirSync(home, { recursive: true })
+  const options = {
+    substituters: address,
+    'require-sigs': 'false',
+    'build-users-group': '',
+    'max-jobs': String(jobs),
+    'narinfo-cache-positive-ttl': '0',
+  }
+  const args = ['--store', join(root, 'store'), '--realise', target]
+  for (const [name, value] of Object.entries(options)) args.push('--option', name, value)
+  const env = { PATH: process.env.PATH ?? '', HOME: home, NIX_CONF_DIR: home, XDG_CACHE_HOME: home }
+  return { command: 'nix-store', args, env }
+}
+
+/** Nix spells hashes without e, o, t and u, and with digits from 0. */
+export function nixPathOf(path: StorePath): string {
+  const letters = 'abcdefghijklmnopqrstuvwxyz234567'
+  const theirs = '0123456789abcdfghijklmnpqrsvwxyz'
+  const hash = [...storeHashOf(path)].map((letter) => theirs[letters.indexOf(letter)]).join('')
+  return `/nix/store/${hash}${storeItemOf(path).slice(32)}`
+}
+
+export type NixItem = {
+  readonly path: StorePath
+  /** Names the file. */
+  readonly digest: Sha256
+  readonly nar: Uint8Array
+  readonly references: readonly StorePath[]
+}
+
+export function writeNarinfo(directory: string, { path, digest, nar, references }: NixItem): void {
+  const own = nixPathOf(path)
+  const lines = {
+    StorePath: own,
+    URL: `nar/${digest}.nar.zst`,
+    Compression: 'zstd',
+    NarHash: `sha256:${sha256Of(nar)}`,
+    NarSize: String(nar.length),
+    References: references.map((one) => nixPathOf(one).slice('/nix/store/'.length)).join(' '),
+  }
+  const text = Object.entries(lines).map(([name, value]) => `${name}: ${value}\n`)
+  writeFileSync(join(directory, `${own.slice('/nix/store/'.length).slice(0, 32)}.narinfo`), text.join(''))
+}
+
+export function encodeNar(entries: readonly ArchiveEntry[]): Uint8Array {
+  const below = Map.groupBy(
+    entries.filter(({ path }) => path !== ''),
+    ({ path }) => path.slice(0, Math.max(0, path.lastIndexOf('/'))),
+  )
+  const parts: Uint8Array[] = [textOf('nix-archive-1')]
+  const put = (...texts: readonly string[]): void => void parts.push(...texts.map(textOf))
+  const node = (entry: ArchiveEntry): void => {
+    put('(', 'type')
+    if (entry.kind === 'file') {
+      put('regular', ...(entry.executable ? ['executable', ''] : []), 'contents')
+      parts.push(...textParts(Buffer.concat([...entry.content])))
+    } else if (entry.kind === 'link') put('symlink', 'target', entry.target)
+    else {
+      put('directory')
+      const nameOf = ({ path }: ArchiveEntry): string => path.slice(path.lastIndexOf('/') + 1)
+      const children = (below.get(entry.path) ?? []).toSorted((a, b) => compareBytewise(nameOf(a), nameOf(b)))
+      for (const child of children) {
+        put('entry', '(', 'name', nameOf(child), 'node')
+        node(child)
+        put(')')
+      }
+    }
+    put(')')
+  }
+  node({ kind: 'directory', path: '' })
+  return Buffer.concat(parts)
+}
+
+function textOf(text: string): Uint8Array {
+  return Buffer.concat(textParts(Buffer.from(text)))
+}
+
+function textParts(bytes: Buffer): readonly Uint8Array[] {
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(bytes.length))
+  return [length, bytes, Buffer.alloc((8 - (bytes.length % 8)) % 8)]
+}

@@ -1,0 +1,133 @@
+// How archives come: resumed, from files only, by several threads, from the next cache when one sends something wrong.
+import { readFileSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { zstdCompressSync } from 'node:zlib'
+import test from 'ava'
+import { encodeBundle } from '../../../trust/bundle.ts'
+import { archives, type Behaviour, bundled, raw, send, startHostileCache } from '../../faults/_support/hostile-cache.ts'
+import {
+  alice,
+  attempt,
+  attestationBy,
+  base,
+  bob,
+  carol,
+  fileOf,
+  honest,
+  type Output,
+  other,
+  outputOf,
+  packed,
+  pathOf,
+  statedOf,
+  user,
+  userOutput,
+} from '../../faults/_support/world.ts'
+
+const everybody = honest(alice, bob, carol)
+
+/** Sends `most` bytes at a time and hangs up, and goes on where it is asked to. */
+function breaking(bytes: Buffer, most: number) {
+  return (response: ServerResponse, request: IncomingMessage) => {
+    const { range, 'if-range': tag } = request.headers
+    const from = tag === '"one"' ? Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1] ?? 0) : 0
+    const rest = bytes.subarray(from)
+    const headers = { etag: '"one"', 'content-length': rest.length }
+    const part = { ...headers, 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` }
+    response.writeHead(from === 0 ? 200 : 206, from === 0 ? headers : part)
+    if (rest.length <= most) response.end(rest)
+    else response.write(rest.subarray(0, most), () => setTimeout(() => response.destroy(), 50))
+  }
+}
+
+const requestsFor = ({ digest }: Output, requests: readonly string[]) =>
+  requests.filter((one) => one.endsWith(digest)).length
+
+test('a broken download goes on where it stopped', async (t) => {
+  const bytes = packed(userOutput)
+  const archive = archives({ [userOutput.digest]: breaking(bytes, Math.ceil(bytes.length / 3)) })
+  await using cache = await startHostileCache({ evidence: bundled(everybody), archive })
+  await attempt({ caches: [cache.address] }, ({ came, said, events }) => {
+    t.deepEqual(came, ['base', 'user'], said)
+    t.false(events.some(({ kind }) => kind === 'substitute-refused'))
+  })
+  t.is(requestsFor(userOutput, cache.requests), 3)
+})
+
+/** Texts that hardly compress, one of them large. */
+const largeOutput = outputOf(
+  pathOf(other),
+  [],
+  [
+    { kind: 'directory', path: '' },
+    fileOf('large', Array.from({ length: 250_000 }, (_, i) => `${(i * 2_654_435_761) % 4_294_967_291}\n`).join('')),
+    fileOf('small', 'x'),
+  ],
+)
+const largePacked = packed(largeOutput)
+const aboutLarge = [alice, bob].map((signer) => attestationBy(signer, other, { outputs: [statedOf(largeOutput)] }))
+
+test('a large one too, which is unpacked while it comes', async (t) => {
+  t.true(largeOutput.archive.length > 2.5e6, String(largeOutput.archive.length))
+  const most = Math.ceil(largePacked.length / 4)
+  const archive = archives({ [largeOutput.digest]: breaking(largePacked, most) })
+  await using cache = await startHostileCache({ evidence: bundled(aboutLarge), archive })
+  await attempt({ caches: [cache.address], targets: [other] }, ({ came, said, store }) => {
+    t.deepEqual(came, ['other'], said)
+    t.is(readFileSync(`${store.physicalPath(largeOutput.path)}/small`, 'utf8'), 'x')
+    t.is(store.readItem(largeOutput.path).outputDigest, largeOutput.digest)
+  })
+  t.is(requestsFor(largeOutput, cache.requests), 4)
+})
+
+for (const status of [404, 405, 501]) {
+  test(`a web server that has only files (${status}) is asked for the closure as a file`, async (t) => {
+    const files = raw(zstdCompressSync(encodeBundle(everybody.map(({ bytes }) => ({ kind: 'attestation', bytes })))))
+    const evidence: NonNullable<Behaviour['evidence']> = (request, response) => {
+      if (request.method !== 'GET') response.writeHead(status).end()
+      else if (request.url === `/v1/closures/${user.recipeHash}/inputs`) files(request, response)
+      else response.writeHead(404).end()
+    }
+    await using cache = await startHostileCache({ evidence, archive: archives() })
+    await attempt({ caches: [cache.address] }, ({ came, said }) => t.deepEqual(came, ['base', 'user'], said))
+  })
+}
+
+const hugeOutput = outputOf(
+  pathOf(other),
+  [],
+  [{ kind: 'directory', path: '' }, fileOf('huge', `${'a line of many\n'.repeat(70)}\n`.repeat(21_000))],
+)
+
+test('several threads: what is wrong is refused in each, and taken from the next cache', async (t) => {
+  t.true(hugeOutput.archive.length > 20 * 1024 * 1024)
+  const hugePacked = zstdCompressSync(hugeOutput.archive)
+  const evidence = bundled([
+    ...everybody,
+    ...[alice, bob].map((signer) => attestationBy(signer, other, { outputs: [statedOf(hugeOutput)] })),
+  ])
+  const honestArchive = archives({ [hugeOutput.digest]: (response) => send(response, hugePacked) })
+  const wrong: NonNullable<Behaviour['archive']> = (_, response) => send(response, zstdCompressSync('not an archive'))
+  // Who answers first is asked first.
+  const answered = Promise.withResolvers<void>()
+  await using liar = await startHostileCache({
+    evidence: (request, response) => {
+      response.on('finish', () => setTimeout(answered.resolve, 500))
+      evidence(request, response)
+    },
+    archive: wrong,
+  })
+  await using honestCache = await startHostileCache({
+    archive: honestArchive,
+    evidence: (request, response) => void answered.promise.then(() => evidence(request, response)),
+  })
+  const caches = [liar.address, honestCache.address]
+  await attempt({ caches, targets: [user, other] }, ({ came, said, events, store }) => {
+    t.deepEqual(came, ['base', 'user', 'other'], said)
+    const refused = events.flatMap((event) => (event.kind === 'substitute-refused' ? event.path : []))
+    t.deepEqual([...refused].sort(), [pathOf(base), pathOf(other), pathOf(user)].sort(), said)
+    const bytes = events.reduce((sum, event) => sum + (event.kind === 'substitute-bytes' ? event.bytes : 0), 0)
+    t.true(bytes >= hugePacked.length, `${bytes} of at least ${hugePacked.length} bytes were told about`)
+    t.is(store.readItem(hugeOutput.path).outputDigest, hugeOutput.digest)
+  })
+})
