@@ -64,14 +64,40 @@ export function numberOption(args: Arguments, name: string, { least }: { least: 
   )
 }
 
-/** The time that was given with an option, in seconds: a number of them, or with s, m or h after it. */
+/** The time that was given with an option, in seconds: a number of them, or with s, m, h, d or w after it. */
 export function durationOption(args: Arguments, name: string, { least }: { least: number }): number | undefined {
   const text = textOption(args, name)
   if (text === undefined) return undefined
-  const [, count, unit] = /^([0-9]{1,6})([smh]?)$/.exec(text) ?? []
-  const seconds = Number(count) * (unit === 'h' ? 3600 : unit === 'm' ? 60 : 1)
+  const seconds = secondsOf(text) ?? -1
   if (seconds >= least) return seconds
   throw new AbnError('ABN_USAGE', `option --${name}: expected a time such as 90s, 20m or 2h, got '${text}'`)
+}
+
+/** Seconds; undefined for what is no time. */
+export function secondsOf(text: string): number | undefined {
+  const [, count, unit] = /^([0-9]{1,6})([smhdw]?)$/.exec(text) ?? []
+  if (count === undefined) return undefined
+  return Number(count) * (UNIT_SECONDS[unit ?? ''] ?? 1)
+}
+
+const UNIT_SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }
+
+/** The size that was given with an option, in bytes: 500M, 1.5G; units are powers of 1000, with `i` (2Gi) of 1024. */
+export function sizeOption(args: Arguments, name: string): number | undefined {
+  const text = textOption(args, name)
+  if (text === undefined) return undefined
+  const bytes = bytesOf(text)
+  if (bytes !== undefined) return bytes
+  throw new AbnError('ABN_USAGE', `option --${name}: expected a size such as 500M, 2G or 1.5Gi, got '${text}'`)
+}
+
+/** Undefined for what is no size. */
+function bytesOf(text: string): number | undefined {
+  const [, count, unit = '', binary] = /^([0-9]{1,9}(?:\.[0-9]{1,3})?)([kKMGT]?)(i?)B?$/.exec(text) ?? []
+  if (count === undefined || (unit === '' && binary !== '')) return undefined
+  return Math.round(
+    Number(count) * (binary === '' ? 1000 : 1024) ** ['', 'K', 'M', 'G', 'T'].indexOf(unit.toUpperCase()),
+  )
 }
 
 export function textOption(args: Arguments, name: string): string | undefined {

@@ -7,12 +7,19 @@ import { globalOptions, parseArguments, splitCommand } from './args.ts'
 import { commands } from './commands.ts'
 import { generalHelp, helpOf } from './help.ts'
 import { type Output, outputOf } from './output.ts'
+import { noteApplied, requireValidSettings, withSettings } from './settings.ts'
+import type { Applied } from './settings-file.ts'
 
 const exitStatus = { failed: 1, usage: 2, interrupted: 130 }
 
 const interrupt = new AbortController()
 
-export async function runCommandLine(argv: readonly string[]): Promise<void> {
+/** Commands that work although a file of settings is not valid. */
+const mendsSettings: ReadonlySet<string> = new Set(['completions', 'config', 'doctor', 'help'])
+
+/** `applied`: what main.ts has read of the files of settings. */
+export async function runCommandLine(argv: readonly string[], applied?: Applied): Promise<void> {
+  if (applied) noteApplied(applied)
   const output = outputOf({ isJson: asksForJson(argv), env: process.env })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop(output))
   try {
@@ -35,8 +42,9 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
       hint: guess ? `did you mean 'abnpkg ${guess}'?` : "see 'abnpkg help'",
     })
   }
+  if (!mendsSettings.has(name)) requireValidSettings()
   const command = await entry.load()
-  const parsed = parseArguments(args, command.options)
+  const parsed = withSettings(parseArguments(args, command.options), command.options)
   if (parsed.options.help) {
     helpOf(name, entry.summary, command, output)
     return 0

@@ -1,8 +1,10 @@
 // The only place that prints. Results go to standard output, talk to standard error. With --json, standard
 // output gets exactly one JSON document, also for an error. Text from outside loses its control characters
 // here, so that no recipe, log or server can move the cursor or change the title of a terminal.
-import { fstatSync, writeSync } from 'node:fs'
 import { AbnError } from '../format/errors.ts'
+
+// As an import it would load far more (node:fs/promises), and this module is on the way of every command.
+const { fstatSync, writeSync } = process.getBuiltinModule('node:fs')
 
 export type Paint = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
 
@@ -30,10 +32,20 @@ const colourCodes: Readonly<Record<Paint, number>> = { bold: 1, dim: 2, red: 31,
 const marks = Object.keys(colourCodes).map((_, index) => String.fromCharCode(0xf8f0 + index))
 const reset = '\uf8ff'
 
+let printedLines: string[] | undefined = []
+
+/** The lines of the result, with their paint; undefined if this process has said anything else. */
+export function linesPrinted(): readonly string[] | undefined {
+  return printedLines === undefined || printedLines.length > MOST_LINES ? undefined : printedLines
+}
+
+const MOST_LINES = 500
+
 export function outputOf({ isJson, env }: { isJson: boolean; env: NodeJS.ProcessEnv }): Output {
-  const plain = env.NO_COLOR !== undefined && env.NO_COLOR !== ''
-  const isLive = isTerminal(2) && env.TERM !== 'dumb' && env.CI === undefined
-  const colours = !plain && env.TERM !== 'dumb' && isTerminal(1) && isTerminal(2)
+  const { ABNPKG_COLOR: color, ABNPKG_PROGRESS: progress } = env
+  const plain = (env.NO_COLOR !== undefined && env.NO_COLOR !== '' && color !== 'always') || color === 'never'
+  const isLive = isTerminal(2) && env.TERM !== 'dumb' && env.CI === undefined && progress !== 'never'
+  const colours = !plain && (color === 'always' || (env.TERM !== 'dumb' && isTerminal(1) && isTerminal(2)))
   /** The live area as it should be, and how wide the lines are that it has on the terminal now. */
   let area: readonly string[] = []
   let shown: readonly number[] = []
@@ -61,7 +73,11 @@ export function outputOf({ isJson, env }: { isJson: boolean; env: NodeJS.Process
     const text = lines.map((line) => `${render(line + reset)}\x1b[K\n`).join('')
     write(2, `\x1b[?2026h${start}${before}\x1b[?7l${text}\x1b[?7h\x1b[J\x1b[?2026l`)
   }
-  const note = (text: string) => (area.length > 0 ? redraw(`${render(text)}\n`) : write(2, `${render(text)}\n`))
+  const note = (text: string) => {
+    printedLines = undefined
+    if (area.length > 0) redraw(`${render(text)}\n`)
+    else write(2, `${render(text)}\n`)
+  }
   return {
     isJson,
     isLive,
@@ -69,11 +85,19 @@ export function outputOf({ isJson, env }: { isJson: boolean; env: NodeJS.Process
     note,
     line: (text = '') => {
       if (isJson) return
+      printedLines?.push(text)
       if (shown.length > 0) write(2, erase())
       write(1, `${render(text)}\n`)
     },
-    document: (value) => isJson && write(1, `${JSON.stringify(value, undefined, 2)}\n`),
-    raw: (bytes) => write(1, bytes),
+    document: (value) => {
+      if (!isJson) return
+      printedLines = undefined
+      write(1, `${JSON.stringify(value, undefined, 2)}\n`)
+    },
+    raw: (bytes) => {
+      printedLines = undefined
+      write(1, bytes)
+    },
     live: (lines) => {
       if (!isLive) return
       area = lines

@@ -1,85 +1,58 @@
-// The short way for `install` when there is nothing to do. An install that found nothing to do leaves a note of what it looked
-// at; if all of that is as it was, the answer is too. Whatever is missing or different means: go the long way.
+// Answers that are known already. A command that only looks leaves a note of what it has printed and of everything that it looked
+// at (remember.ts); as long as all of that is as it was, the answer is too. Whatever is missing or different means: go the long way.
 // Deliberately small, for it is on the way of every command: what costs time here is loading modules, not work.
-import { existsSync, mkdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs'
 import { areUnchanged, type FileState } from '../builder/evaluate/file-states.ts'
 import { storeRootFrom } from '../store/root.ts'
 
-type Note = {
-  readonly version: 1
-  readonly node: string
-  readonly channel: string | null
-  readonly layout: string
-  /** Where the profile's link leads. */
-  readonly profile: string
-  /** Records of the items, which exist as long as the items do. */
-  readonly records: readonly string[]
-  /** What the evaluation of the recipes remembers of their files, and the key of its result. */
-  readonly state: string
-  readonly key: string
+export type Answer = {
+  readonly version: 2
+  /** Of abnpkg's surroundings: see surroundingsOf. */
+  readonly surroundings: string
+  /** When the command began, in milliseconds. */
+  readonly looked: number
+  readonly files: readonly FileState[]
+  /** Paths where there was nothing. */
+  readonly absent: readonly string[]
+  /** Evaluations that were used: what each remembers of the files of its recipes, and the key of its result. */
+  readonly evaluations: readonly { readonly path: string; readonly key: string }[]
   readonly lines: readonly string[]
 }
 
-/** What `install` would print, or undefined. */
-export function nothingToDo(argv: readonly string[], env: NodeJS.ProcessEnv): readonly string[] | undefined {
+/** What the command would print, or undefined. */
+export function knownAnswer(argv: readonly string[], env: NodeJS.ProcessEnv): readonly string[] | undefined {
   try {
-    if (argv[0] !== 'install' || isRelative(env.ABNPKG_CHANNEL)) return undefined
-    const root = storeRootFrom(env)
-    const path = notePath(root, argv)
-    if (path === undefined) return undefined
-    const note: Note = JSON.parse(readFileSync(path, 'utf8'))
-    const seen = lookAt(root, env)
-    if (note.version !== 1 || note.node !== seen.node || note.channel !== seen.channel) return undefined
-    if (note.layout !== seen.layout || note.profile !== seen.profile) return undefined
-    if (!note.records.every((record) => existsSync(record))) return undefined
-    const state: { key: string; looked: number; files: readonly FileState[] } = JSON.parse(
-      readFileSync(note.state, 'utf8'),
-    )
-    return state.key === note.key && areUnchanged(state.files, state.looked) ? note.lines : undefined
+    if (!isAnswerable(argv)) return undefined
+    // As an import it would load far more than this (node:fs/promises).
+    const { existsSync, readFileSync } = process.getBuiltinModule('node:fs')
+    const answer: Answer = JSON.parse(readFileSync(answerPath(storeRootFrom(env), argv), 'utf8'))
+    if (answer.version !== 2 || answer.surroundings !== surroundingsOf(env)) return undefined
+    if (!areUnchanged(answer.files, answer.looked) || answer.absent.some((each) => existsSync(each))) return undefined
+    const isSame = answer.evaluations.every(({ path, key }) => {
+      const state: { key: string; looked: number; files: readonly FileState[] } = JSON.parse(readFileSync(path, 'utf8'))
+      return state.key === key && areUnchanged(state.files, state.looked)
+    })
+    return isSame ? answer.lines : undefined
   } catch {
     return undefined
   }
 }
 
-export type Finding = Pick<Note, 'records' | 'state' | 'key' | 'lines'>
-
-/** Leaves the note; that it cannot be left only costs time. */
-export function rememberNothingToDo(argv: readonly string[], env: NodeJS.ProcessEnv, finding: Finding): void {
-  try {
-    const root = storeRootFrom(env)
-    const path = notePath(root, argv)
-    if (path === undefined) return
-    const note: Note = { version: 1, ...lookAt(root, env), ...finding }
-    mkdirSync(directoryOf(root), { recursive: true })
-    writeFileSync(`${path}.${process.pid}`, JSON.stringify(note))
-    renameSync(`${path}.${process.pid}`, path)
-  } catch {
-    // A read-only or full store: the next install goes the long way again.
-  }
+/**
+ * Commands that look at recipes, store and profiles and at nothing else, in lines whose words make a file name. `install` is one when
+ * it has nothing to do, and its options are about what it does.
+ */
+export function isAnswerable(argv: readonly string[]): boolean {
+  const line = argv.join(' ')
+  const isLook = /^(?:list|path|search|show)(?: [a-z0-9-][A-Za-z0-9.+_@^~:=-]*){0,16}$/.test(line)
+  return line.length < 200 && (isLook || /^install(?: [a-z0-9][A-Za-z0-9.+_@^~:=-]*){1,16}$/.test(line))
 }
 
-function lookAt(root: string, env: NodeJS.ProcessEnv) {
-  return {
-    node: process.version,
-    channel: env.ABNPKG_CHANNEL ?? null,
-    layout: readFileSync(`${root}/var/version`, 'latin1'),
-    profile: readlinkSync(`${root}/var/profiles/default`),
-  }
+export function answerPath(root: string, argv: readonly string[]): string {
+  return `${root}/var/cache/answers/${argv.join(' ')}`
 }
 
-/** Only for lines without options, whose words make a file name. */
-function notePath(root: string, argv: readonly string[]): string | undefined {
-  const name = argv.join(' ')
-  return /^install( [a-z0-9][a-z0-9+._@^~-]*){1,16}$/.test(name) && name.length < 200
-    ? `${directoryOf(root)}/${name}`
-    : undefined
-}
-
-/** What it means depends on the current directory, of which the note says nothing. */
-function isRelative(channel: string | undefined): boolean {
-  return channel !== undefined && channel !== '' && !channel.startsWith('/')
-}
-
-function directoryOf(root: string): string {
-  return `${root}/var/cache/nothing-to-do`
+/** All but files that can change an answer. */
+export function surroundingsOf(env: NodeJS.ProcessEnv): string {
+  const own = Object.entries(env).filter(([name]) => /^(?:ABNPKG_.*|HOME|XDG_CONFIG_HOME)$/.test(name))
+  return JSON.stringify([process.version, process.getuid?.(), process.cwd(), own.sort()])
 }

@@ -24,6 +24,10 @@ export const workOptions: OptionTable = {
   'keep-failed': { type: 'boolean', help: 'keep the directory of a build that fails' },
   'dry-run': { type: 'boolean', help: 'only show what would be done; writes nothing' },
   'source-only': { type: 'boolean', help: 'build everything from source and ask no cache' },
+  offline: {
+    type: 'boolean',
+    help: 'use no network at all: what is needed has to be there, or to be built from what is',
+  },
   'no-build': { type: 'boolean', help: 'fail rather than build anything' },
   'max-build-time': {
     type: 'string',
@@ -64,7 +68,8 @@ export type WorkPlan = Plan & { readonly substitution: Substitution | undefined 
 /** With a policy and something to do, asks the caches. Throws ABN_POLICY_INVALID or ABN_CONFIGURATION. */
 export async function planFor(packages: readonly EvaluatedPackage[], work: Work): Promise<WorkPlan> {
   const plan = await planWith(packages, work, undefined)
-  if (plan.steps.length === 0 || work.args.options['source-only'] === true) return plan
+  const { 'source-only': sourceOnly, offline } = work.args.options
+  if (plan.steps.length === 0 || sourceOnly === true || offline === true) return plan
   const { configurationDirectories, readConfiguration } = await import('../builder/substitute/configuration.ts')
   const { caches, policy } = readConfiguration(configurationDirectories(process.env))
   if (policy === undefined || caches.length === 0) return plan
@@ -94,17 +99,16 @@ async function planWith(
 /** Fetches or builds what the store does not have, with the plan shown first. */
 export async function carryOut(plan: WorkPlan, work: Work): Promise<void> {
   const { substitution } = plan
+  const targets = plan.targets.map((target) => target.package)
   try {
-    for (let next = plan; next.steps.length > 0; ) {
+    // From here on no garbage is collected; what was collected since the plan was made is planned for again.
+    using _ = await work.store.lock('shared', { signal: work.surroundings.signal })
+    for (let next = await planWith(targets, work, substitution); next.steps.length > 0; ) {
       const missed = await carryOutOnce(next, work)
       if (missed.length === 0 || substitution === undefined) return
       work.surroundings.output.note(`${countText(missed.length, 'package')} could not be fetched; planning again`)
       substitution.giveUp(missed)
-      next = await planWith(
-        plan.targets.map((target) => target.package),
-        work,
-        substitution,
-      )
+      next = await planWith(targets, work, substitution)
     }
   } finally {
     await substitution?.[Symbol.asyncDispose]()
@@ -115,8 +119,11 @@ async function carryOutOnce(plan: WorkPlan, work: Work) {
   const { output } = work.surroundings
   const shown = await shownPlan(plan)
   for (const line of planLines(shown)) output.note(line)
+  for (const path of plan.substitution?.keepConflicts() ?? []) {
+    output.note(`DIVERGENCE: operators contradict each other about ${path}; kept in var/divergences`)
+  }
   await requireLeave(shown, work)
-  await plan.substitution?.begin(plan)
+  await keepReasons(plan, work)
   const { realise } = await import('../builder/realise/realise.ts')
   using progress = startProgress(output)
   progress.total(plan.steps.length)
@@ -128,6 +135,14 @@ async function carryOutOnce(plan: WorkPlan, work: Work) {
     onBuilt: (items) => substitution?.noteBuilt(items, options.onEvent),
   })
   return missed
+}
+
+/** Why things come as they do, before they come. */
+async function keepReasons(plan: WorkPlan, { args, store }: Work): Promise<void> {
+  if (plan.substitution !== undefined) return plan.substitution.begin(plan)
+  const { noteBuilds } = await import('../builder/substitute/decision-records.ts')
+  const paths = plan.steps.flatMap((step) => [...step.outputs.values()])
+  noteBuilds(store, paths, args.options['source-only'] === true ? 'source-only' : undefined)
 }
 
 async function shownPlan(plan: WorkPlan): Promise<ShownPlan> {
@@ -160,28 +175,19 @@ async function requireLeave({ plan, estimate }: ShownPlan, { args, surroundings 
       hint: 'leave out --max-build-time to build it',
     })
   }
-  if (buildSeconds > LONG_SECONDS && args.options.yes !== true) await ask(buildSeconds, surroundings)
-}
-
-/** Only where there is somebody to answer. */
-async function ask(seconds: number, { output, signal }: Surroundings): Promise<void> {
-  if (!process.stdin.isTTY || !output.isLive || output.isJson) return
-  const { createInterface } = await import('node:readline/promises')
-  const lines = createInterface({ input: process.stdin })
-  try {
-    output.note(`Building takes about ${timeText(seconds)}. Go on? [y/N]`)
-    const answer = await lines.question('', { signal })
-    if (/^y(es)?$/i.test(answer.trim())) return
-  } finally {
-    lines.close()
-  }
-  throw new AbnError('ABN_BUILD_DECLINED', 'not built', { hint: '--yes goes on without asking' })
+  if (buildSeconds <= LONG_SECONDS || args.options.yes === true) return
+  const { askBeforeBuilding } = await import('./ask-first.ts')
+  await askBeforeBuilding(buildSeconds, surroundings)
 }
 
 export function realiseOptions({ args, store, evaluation, surroundings }: Work, progress: Progress): RealiseOptions {
   return {
     store,
-    sources: { cacheDirectory: sourceCacheOf(store), channels: evaluation.channels },
+    sources: {
+      cacheDirectory: sourceCacheOf(store),
+      channels: evaluation.channels,
+      offline: args.options.offline === true,
+    },
     jobs: numberOption(args, 'jobs', { least: 1 }),
     cores: numberOption(args, 'cores', { least: 1 }),
     limits: limitsOf(args),
@@ -198,13 +204,17 @@ function limitsOf(args: Arguments): Partial<SandboxLimits> {
   return { ...(seconds === undefined ? {} : { seconds }), ...(silentSeconds === undefined ? {} : { silentSeconds }) }
 }
 
-/** For --dry-run: the plan is the result. */
-export async function printPlan(plan: WorkPlan, output: Output): Promise<void> {
+/** For --dry-run: the plan is the result, after what else would change: lines before it, fields beside it. */
+export async function printPlan(
+  plan: WorkPlan,
+  output: Output,
+  { before = [], fields = {} }: { readonly before?: readonly string[]; readonly fields?: object } = {},
+): Promise<void> {
   const shown = await shownPlan(plan)
-  const lines = planLines(shown)
+  const lines = [...before, ...planLines(shown)]
   for (const line of lines) output.line(line)
   if (lines.length === 0) output.line('nothing to do')
-  output.document(jsonOfPlan(shown))
+  output.document({ ...fields, ...jsonOfPlan(shown) })
 }
 
 /** Turns events into progress. Failures are not told here: the error that ends the command tells them. */

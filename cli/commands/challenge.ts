@@ -73,7 +73,7 @@ export const challenge: Command = {
         }
         const { from } = await receiveOutput(receipt, {
           connectionTo: (address) => connectToCache(address),
-          candidates: [],
+          candidates: new Map(),
           signal,
         })
         return from !== undefined

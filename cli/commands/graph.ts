@@ -16,15 +16,17 @@ export const graph: Command = {
     'Prints which packages a package is made from, down to the first. A package that has been shown already ends in (…).',
     'With --from-seed: every byte that is trusted to make it: the seed, each source with its addresses and hash, and what of',
     'this machine takes part.',
+    'As SVG, what is needed stands left of what needs it, and no line is drawn that others imply:',
+    '  abnpkg graph hello --format svg >hello.svg',
   ].join('\n'),
   options: {
-    format: { type: 'string', value: 'FORMAT', help: 'text, dot (for Graphviz) or json' },
+    format: { type: 'string', value: 'FORMAT', help: 'text, svg, dot (for Graphviz) or json' },
     'from-seed': { type: 'boolean', help: 'list every byte that is trusted' },
   },
   async run(args, { output, signal }) {
     const format = output.isJson ? 'json' : (textOption(args, 'format') ?? 'text')
-    if (!['text', 'dot', 'json'].includes(format)) {
-      throw new AbnError('ABN_USAGE', `option --format: expected text, dot or json, got '${format}'`)
+    if (!['text', 'svg', 'dot', 'json'].includes(format)) {
+      throw new AbnError('ABN_USAGE', `option --format: expected text, svg, dot or json, got '${format}'`)
     }
     const evaluation = await evaluationFor(args, signal)
     const tops: EvaluatedPackage[] = []
@@ -39,6 +41,7 @@ export const graph: Command = {
       else printTrusted(trusted, output)
     } else if (format === 'json') print(dataOf(tops, all))
     else if (format === 'dot') printDot(all, output)
+    else if (format === 'svg') await printSvg(tops, all, output)
     else for (const top of tops) printTree(top, { evaluation, output })
     return 0
   },
@@ -88,6 +91,27 @@ function printDot(all: readonly EvaluatedPackage[], output: Output): void {
     }
   }
   output.line('}')
+}
+
+async function printSvg(
+  tops: readonly EvaluatedPackage[],
+  all: readonly EvaluatedPackage[],
+  output: Output,
+): Promise<void> {
+  const { svgOf } = await import('../svg-graph.ts')
+  const indexes = new Map(all.map(({ recipeHash }, index) => [recipeHash, index]))
+  const edges = all.flatMap(({ derivation }, to) =>
+    [...new Set(derivation.inputs.map(({ recipe }) => recipe))].flatMap((recipe) => {
+      const from = indexes.get(recipe)
+      return from === undefined ? [] : [[from, to] as const]
+    }),
+  )
+  const nodes = all.map((one) => ({
+    label: labelOf(one),
+    title: `${labelOf(one)}: ${one.metadata.summary}\n${one.recipeHash}`,
+    isMarked: tops.includes(one),
+  }))
+  output.line(svgOf({ title: `${tops.map(labelOf).join(', ')}: what it is made from`, nodes, edges }))
 }
 
 function dataOf(tops: readonly EvaluatedPackage[], all: readonly EvaluatedPackage[]): object {

@@ -4,27 +4,25 @@ import { findEntry } from '../../builder/evaluate/find.ts'
 import { AbnError } from '../../format/errors.ts'
 import { textOption } from '../args.ts'
 import type { Command } from '../commands.ts'
+import { leaveSignalsToProgram, neededOf, realiseAndHold, requireNoJson } from '../environment.ts'
 import { oneName } from '../names.ts'
 import { evaluationFor, storeFor, storeToLookAt } from '../session.ts'
-import { carryOut, planFor, printPlan, requireWorkOptions, workOptions } from '../work.ts'
+import { planFor, printPlan, requireWorkOptions, workOptions } from '../work.ts'
 
 export const run: Command = {
-  usage: 'NAME [-- ARGUMENTS...]',
+  usage: 'NAME[@RANGE] [-- ARGUMENTS...]',
   details: [
-    'Runs the program of a package, which is built if need be and not installed: the one that is called like the package, or',
-    "its only one. The exit status and standard output are the program's, so that --json goes with --dry-run only.",
+    'Runs the program of a package, which is fetched or built if need be and not installed: the one that is called like the package,',
+    "or its only one. The exit status and standard output are the program's, so that --json goes with --dry-run only. What runs is",
+    'kept from garbage collection.',
   ].join('\n'),
   takesRest: true,
   options: { program: { type: 'string', value: 'NAME', help: 'which of its programs' }, ...workOptions },
   async run(args, surroundings) {
     const spec = oneName(args, 'run', 'what comes after -- goes to the program: abnpkg run NAME -- ARGUMENTS')
     requireWorkOptions(args)
+    requireNoJson('run', args, surroundings)
     const dryRun = args.options['dry-run'] === true
-    if (surroundings.output.isJson && !dryRun) {
-      throw new AbnError('ABN_USAGE', "run: --json is not possible, because standard output is the program's", {
-        hint: 'leave it out; with --dry-run it prints the plan',
-      })
-    }
     const store = dryRun ? storeToLookAt(args) : storeFor(args)
     const evaluation = await evaluationFor(args, surroundings.signal)
     const entry = await findEntry(evaluation, spec)
@@ -35,19 +33,21 @@ export const run: Command = {
       await printPlan(plan, surroundings.output)
       return 0
     }
-    if (!store.has(out)) {
-      const work = { args, store, evaluation, surroundings }
-      await carryOut(await planFor([evaluation.load(entry)], work), work)
-    }
+    const { hold } = await realiseAndHold(neededOf([entry], evaluation), 'run', {
+      args,
+      store,
+      evaluation,
+      surroundings,
+    })
+    using _ = hold
     const program = programOf(`${store.physicalPath(out)}/bin`, {
       wanted: textOption(args, 'program'),
       name: entry.name,
     })
-    const { programCacheOf } = await import('../../builder/realise/run.ts')
+    const { programCacheOf } = await import('../../builder/sandbox/programs.ts')
     const { runWithStore } = await import('../../builder/sandbox/launcher.ts')
-    // From here on the program decides what a signal means.
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.removeAllListeners(signal)
-    return runWithStore({
+    leaveSignalsToProgram()
+    return await runWithStore({
       store: store.layout.store,
       cache: programCacheOf(store),
       program: `${out}/bin/${program}`,

@@ -10,7 +10,8 @@ export const search: Command = {
   options: { all: { type: 'boolean', help: 'also the steps of the bootstrap, which nobody would install' } },
   async run(args, { output, signal }) {
     const words = args.names.map((word) => word.toLowerCase())
-    const entries = (await evaluationFor(args, signal)).entries().filter((entry) => args.options.all || !entry.hidden)
+    const evaluation = await evaluationFor(args, signal)
+    const entries = evaluation.entriesWith(words).filter((entry) => args.options.all || !entry.hidden)
     const found = rank(newest(entries), words)
     const width = Math.max(0, ...found.map(({ name }) => name.length))
     const versions = Math.max(0, ...found.map(({ version }) => version.length))
@@ -18,6 +19,7 @@ export const search: Command = {
       output.line(`${output.paint('bold', name.padEnd(width))}  ${version.padEnd(versions)}  ${summary}`)
     }
     if (found.length === 0) output.note('no package has that in its name or summary')
+    if (evaluation.broken.length > 0) (await import('../broken.ts')).noteBroken(evaluation, output)
     output.document(found.map(({ name, version, summary, recipeHash }) => ({ name, version, summary, recipeHash })))
     return found.length > 0 ? 0 : 1
   },

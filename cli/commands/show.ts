@@ -1,29 +1,37 @@
 // abnpkg show NAME
-
 import { findPackage } from '../../builder/evaluate/find.ts'
 import type { EvaluatedPackage } from '../../builder/evaluate/package.ts'
 import { compareVersions } from '../../builder/evaluate/versions.ts'
 import type { SourceHint } from '../../builder/fetch/hint.ts'
+import type { RecipeHash } from '../../format/hash.ts'
 import { type StorePath, storePathOf } from '../../format/store-path.ts'
-import { defaultProfile, readProfile } from '../../store/profiles.ts'
+import type { ProfilePackage } from '../../store/manifest.ts'
+import { defaultProfile, listProfiles, readProfile } from '../../store/profiles.ts'
 import type { Store } from '../../store/store.ts'
 import type { Command } from '../commands.ts'
+import { fieldsOfOrigin, howItCame } from '../how-it-came.ts'
 import { oneName } from '../names.ts'
-import { sizeText, timeText } from '../output.ts'
 import { evaluationFor, existingStore } from '../session.ts'
 
 export const show: Command = {
-  usage: 'NAME',
-  options: {},
+  usage: 'NAME[@VERSION] | --broken',
+  details: [
+    'Tells what the recipe says of a package, in which profiles it is, and how it came into the store: whether it was built or fetched,',
+    'when, why, and on whose word. `abnpkg why` tells the reasons in full.',
+  ].join('\n'),
+  options: { broken: { type: 'boolean', help: 'instead of a package: what is wrong with recipes that are broken' } },
   async run(args, { output, signal }) {
     const evaluation = await evaluationFor(args, signal)
+    if (args.options.broken && args.names.length === 0) {
+      return (await import('../broken.ts')).printBroken(evaluation, output)
+    }
     const found = await findPackage(evaluation, oneName(args, 'show'))
     const { derivation, recipeHash, metadata } = found
     const { name, version, inputs } = derivation
     const store = existingStore(args)
-    const installed =
-      store && readProfile(store, defaultProfile)?.manifest.packages.find((one) => one.recipe === recipeHash)
-    const outputs = outputsOf(found, store)
+    const profiles = store === undefined ? [] : profilesWith(name, store)
+    const installed = profiles.find(({ profile, recipe }) => profile === defaultProfile && recipe === recipeHash)
+    const outputs = await outputsOf(found, store)
     const versions = evaluation.entriesNamed(name).map((entry) => entry.version)
     const tools = inputs.flatMap(({ recipe }) => {
       const input = evaluation.byHash(recipe)?.derivation
@@ -39,10 +47,11 @@ export const show: Command = {
     field('homepage', metadata.homepage)
     field('license', metadata.license)
     field('versions', versions.length > 1 ? versions.sort((a, b) => compareVersions(b, a)).join(', ') : '')
-    field('installed', installed ? `yes, as ${installed.requested}` : 'no')
+    for (const one of profiles) field('installed', installedText(one, recipeHash))
+    if (profiles.length === 0) field('installed', 'no')
     for (const { path, state } of outputs) field('store', `${path}${state === undefined ? ' (not built here)' : ''}`)
     for (const { state } of outputs.slice(0, 1)) {
-      if (state) field(state.kind === 'built' ? 'built' : 'fetched', `${howItCame(state)}, ${sizeText(state.bytes)}`)
+      if (state) for (const [label, text] of fieldsOfOrigin(state, state.bytes)) field(label, text)
     }
     field('recipe', metadata.module)
     field('hash', recipeHash)
@@ -55,6 +64,7 @@ export const show: Command = {
       recipeHash,
       versions,
       installed: installed ?? null,
+      profiles,
       outputs,
       inputs: tools,
       sources,
@@ -63,28 +73,38 @@ export const show: Command = {
   },
 }
 
-type State = NonNullable<ReturnType<typeof stateOf>>
+type InProfile = ProfilePackage & { readonly profile: string; readonly generation: number }
 
-/** `2026-11-22 03:46 UTC in 12 s` */
-function howItCame({ at, seconds, from }: State): string {
-  const when = `${new Date(at * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC`
-  if (seconds === undefined) return `${when} from ${from}; abnpkg why tells on whose word`
-  return `${when} in ${seconds < 1 ? 'under 1 s' : timeText(seconds)}`
-}
-
-function outputsOf({ derivation, recipeHash }: EvaluatedPackage, store: Store | undefined) {
-  return derivation.outputs.map((output) => {
-    const path = storePathOf(recipeHash, derivation.name, derivation.version, output)
-    return { output, path, state: stateOf(path, store) }
+/** The default profile first. */
+function profilesWith(name: string, store: Store): readonly InProfile[] {
+  const all = [...listProfiles(store)].sort((a, b) => Number(b === defaultProfile) - Number(a === defaultProfile))
+  return all.flatMap((profile) => {
+    const current = readProfile(store, profile)
+    const found = current?.manifest.packages.find((one) => one.name === name)
+    return current && found ? { ...found, profile, generation: current.number } : []
   })
 }
 
-function stateOf(path: StorePath, store: Store | undefined) {
+function installedText({ profile, version, recipe, requested, priority }: InProfile, recipeHash: RecipeHash): string {
+  const where = profile === defaultProfile ? '' : ` in profile ${profile}`
+  if (recipe === recipeHash) return `yes${where}, as ${requested}${priority === 0 ? '' : `, with priority ${priority}`}`
+  return `no, but ${version} is${where}, as ${requested}`
+}
+
+async function outputsOf({ derivation, recipeHash }: EvaluatedPackage, store: Store | undefined) {
+  return await Promise.all(
+    derivation.outputs.map(async (output) => {
+      const path = storePathOf(recipeHash, derivation.name, derivation.version, output)
+      return { output, path, state: await stateOf(path, store) }
+    }),
+  )
+}
+
+async function stateOf(path: StorePath, store: Store | undefined) {
   if (!store?.has(path)) return undefined
-  const { outputDigest, bytes, references, origin } = store.readItem(path)
-  const seconds = origin.kind === 'built' ? origin.seconds : undefined
-  const from = origin.kind === 'substituted' ? origin.from : undefined
-  return { outputDigest, bytes, references, kind: origin.kind, at: origin.at, seconds, from }
+  const item = store.readItem(path)
+  const { outputDigest, bytes, references } = item
+  return { outputDigest, bytes, references, ...(await howItCame(store, item)) }
 }
 
 function sourcesOf({ derivation, metadata }: EvaluatedPackage) {

@@ -5,18 +5,30 @@ import { AbnError } from '../../format/errors.ts'
 import type { Command } from '../commands.ts'
 import { oneName } from '../names.ts'
 import type { Output } from '../output.ts'
+import { keyOptions } from '../passphrase.ts'
+import { profileOption } from '../profile.ts'
 import { evaluationFor, storeToLookAt } from '../session.ts'
 
 export const why: Command = {
-  usage: 'NAME',
+  usage: 'NAME [PART]',
   details: [
     'Tells how a package came into the store: built or fetched, by which rule of the policy, who agreed, who contradicted and who said',
     'nothing. The decision that was kept is made again from its evidence, offline; one that comes out differently is an error.',
+    'With PART: which references lead from NAME to it, and by which files; else how it took part in making NAME. Exit status 1: neither.',
   ].join('\n'),
   options: {
-    vsa: { type: 'boolean', help: 'print the decisions as SLSA verification summaries (unsigned in-toto statements)' },
+    ...profileOption,
+    vsa: { type: 'boolean', help: 'print the decisions as SLSA verification summaries (in-toto statements)' },
+    ...keyOptions,
+    key: { type: 'string', value: 'NAME', help: '--vsa: sign them with this key of yours, in DSSE envelopes' },
   },
-  async run(args, { output, signal }) {
+  async run(args, surroundings) {
+    const { output, signal } = surroundings
+    const [first, part] = args.names
+    if (first !== undefined && part !== undefined && args.names.length === 2) {
+      const { whyPath } = await import('../why-path.ts')
+      return whyPath([first, part], args, surroundings)
+    }
     const spec = oneName(args, 'why')
     const { name, version, outputs } = await findEntry(await evaluationFor(args, signal), spec)
     const store = storeToLookAt(args)
@@ -26,10 +38,16 @@ export const why: Command = {
         hint: `abnpkg policy explain ${spec} tells what would be decided`,
       })
     }
-    const { verificationSummaryOf, whyOf } = await import('../../builder/substitute/why.ts')
+    const { signedSummaryOf, verificationSummaryOf, whyOf } = await import('../../builder/substitute/why.ts')
     const found = there.map((path) => whyOf(store, path))
     if (args.options.vsa === true) {
-      const summaries = found.flatMap((one) => verificationSummaryOf(one) ?? [])
+      const { signerFor } = await import('../attesting.ts')
+      const signer = args.options.key === undefined ? undefined : await signerFor(args, output)
+      const summaries: readonly object[] = found.flatMap((one) => {
+        if (signer === undefined) return verificationSummaryOf(one) ?? []
+        const envelope = signedSummaryOf(one, signer)
+        return envelope === undefined ? [] : JSON.parse(Buffer.from(envelope).toString('utf8'))
+      })
       if (summaries.length === 0) {
         throw new AbnError(
           'ABN_DECISION_MISSING',
@@ -61,7 +79,7 @@ const BECAUSE = {
   missed: 'no cache had what the policy accepted',
   references: 'the statements name references that it cannot have',
   'not-asked': 'nobody was asked',
-  'source-only': 'it was wanted from source',
+  'source-only': 'because of --source-only',
 }
 
 async function explain({ item, decision, note, divergence }: Why, output: Output): Promise<void> {

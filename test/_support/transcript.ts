@@ -5,6 +5,7 @@
 //   error[ABN_…]: unknown command   what must be printed; … stands for anything within a line,
 //   …                               alone on a line for any number of lines
 //   ? 2                             the exit status, when it is not 0
+//   # needs git, ssh-keygen         programs without which the session is skipped
 import { spawnSync } from 'node:child_process'
 
 export type Exchange = {
@@ -25,6 +26,10 @@ export function parseTranscript(text: string): Exchange[] {
     else current.expected.push(line)
   }
   return exchanges
+}
+
+export function programsNeeded(text: string): readonly string[] {
+  return /^# needs (.+)$/m.exec(text)?.[1]?.split(/, */) ?? []
 }
 
 /** Runs one command; undefined when it printed and ended as expected, else what to tell the reader. */

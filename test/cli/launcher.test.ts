@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
@@ -40,6 +40,25 @@ test('without dependencies and without npm it says what is missing', (t) => {
     const { stderr, status } = spawnSync('/bin/sh', [join(directory, 'abnpkg'), 'list'], { env, encoding: 'utf8' })
     t.regex(stderr, /^error\[ABN_SETUP\]: npm is needed once.*\nhint: install Node/)
     t.is(status, 1)
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+})
+
+test('dependencies behind a symbolic link are left alone', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'abnpkg-test-'))
+  try {
+    copyFileSync(launcher, join(directory, 'abnpkg'))
+    mkdirSync(join(directory, 'elsewhere'))
+    symlinkSync('elsewhere', join(directory, 'node_modules'))
+    mkdirSync(join(directory, 'bin'))
+    symlinkSync('/bin/uname', join(directory, 'bin/uname'))
+    writeFileSync(join(directory, 'bin/npm'), '#!/bin/sh\n: > elsewhere/touched\n', { mode: 0o755 })
+    const env = { PATH: join(directory, 'bin') }
+    const { stderr, status } = spawnSync('/bin/sh', [join(directory, 'abnpkg'), 'list'], { env, encoding: 'utf8' })
+    t.regex(stderr, /^error\[ABN_SETUP\]: .*node_modules is a symbolic link/)
+    t.is(status, 1)
+    t.deepEqual(readdirSync(join(directory, 'elsewhere')), [])
   } finally {
     rmSync(directory, { recursive: true })
   }

@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import fc from 'fast-check'
 import { countText, printable, sizeText, timeText } from '../../cli/output.ts'
-import { nothingToDo } from '../../cli/quick.ts'
+import { knownAnswer } from '../../cli/quick.ts'
 import { makeHome } from '../_support/channel.ts'
 
 const launcher = join(import.meta.dirname, '../../abnpkg')
@@ -51,12 +51,15 @@ test('a reader that goes away ends the command quietly', (t) => {
 
 test('standard output that cannot be written is an error of its own', async (t) => {
   using home = makeHome()
-  // Files that were changed less than two seconds ago are never taken for unchanged.
-  await setTimeout(2100)
   const install = () => spawnSync(launcher, ['install', 'greet'], { env: home.env, encoding: 'utf8' })
   t.is(install().status, 0)
-  t.is(install().stdout, 'greet 1.1.0 is installed already\n')
-  t.truthy(nothingToDo(['install', 'greet'], home.env), 'from now on the short way')
+  const known = () => knownAnswer(['install', 'greet'], home.env)
+  // Files that were changed less than two seconds ago are never taken for unchanged, abnpkg's own among them.
+  for (let attempt = 0; attempt < 10 && known() === undefined; attempt++) {
+    await setTimeout(2100)
+    t.is(install().stdout, 'greet 1.1.0 is installed already\n')
+  }
+  t.truthy(known(), 'from now on the short way')
   const full = openSync('/dev/full', 'w')
   for (const line of ['help', 'list', 'list --json', 'lisd --json', 'install greet']) {
     const { status, stderr } = spawnSync(launcher, line.split(' '), {

@@ -30,7 +30,11 @@ test('a store that is not there is empty, one that cannot be there is an error',
   using home = makeHome()
   const list = (root: string) =>
     spawnSync(launcher, ['list', '--json', '--root', root], { env: home.env, encoding: 'utf8' })
-  t.deepEqual(JSON.parse(list(join(home.directory, 'none/below')).stdout), { generation: 0, packages: [] })
+  t.deepEqual(JSON.parse(list(join(home.directory, 'none/below')).stdout), {
+    profile: 'default',
+    generation: 0,
+    packages: [],
+  })
   for (const root of ['/dev/null', '/dev/null/below']) {
     const { status, stdout } = list(root)
     t.is(status, 1)

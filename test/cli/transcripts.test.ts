@@ -1,16 +1,20 @@
 // Plays every session of test/transcripts, each in a home of its own with the test channel.
+import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { makeHome } from '../_support/channel.ts'
-import { isMatch, parseTranscript, play } from '../_support/transcript.ts'
+import { isMatch, parseTranscript, play, programsNeeded } from '../_support/transcript.ts'
 
 const directory = join(import.meta.dirname, '../transcripts')
 
 for (const name of readdirSync(directory).filter((file) => file.endsWith('.txt'))) {
-  test(name, (t) => {
+  const text = readFileSync(join(directory, name), 'utf8')
+  const missing = programsNeeded(text).filter((program) => spawnSync(program, ['--help']).error !== undefined)
+  const testOrSkip = missing.length === 0 ? test : test.skip
+  testOrSkip(name, (t) => {
     using home = makeHome()
-    for (const exchange of parseTranscript(readFileSync(join(directory, name), 'utf8'))) {
+    for (const exchange of parseTranscript(text)) {
       const complaint = play(exchange, home.env)
       if (complaint !== undefined) t.fail(`${name}, ${complaint}`)
     }

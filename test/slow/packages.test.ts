@@ -86,7 +86,7 @@ test.serial('a build that reads the clock comes out otherwise with another date'
   if (wrapper.length === 0) return t.pass('shift-clock.c cannot be compiled or run here')
   const channel = join(directory, 'channel')
   for (const part of ['recipes', 'bootstrap']) cpSync(join(house, part), join(channel, part), { recursive: true })
-  writeFileSync(join(channel, 'recipes/packages/clock.ts'), CLOCK)
+  cpSync(join(import.meta.dirname, '_support/clock.recipe'), join(channel, 'recipes/packages/clock.ts'))
   const usual = { cores: 2, hostname: 'one', umask: '0022', env: { ABNPKG_CHANNEL: channel } }
   const years: string[] = []
   for (const [name, more] of Object.entries({ now: {}, later: { wrapper } })) {
@@ -99,30 +99,6 @@ test.serial('a build that reads the clock comes out otherwise with another date'
 })
 
 const SHIFT_YEARS = 3
-
-const CLOCK = `
-import { out, recipe, steps } from 'abnpkg'
-import { tcc } from './tcc.ts'
-
-const text = '#include <stdio.h>\\n#include <time.h>\\nint main(int n, char **v) { time_t t = time(0);' +
-  ' return fprintf(fopen(v[1], "w"), "%d", 1900 + gmtime(&t)->tm_year) != 4; }\\n'
-
-export const clock = recipe({
-  name: 'clock',
-  version: '1',
-  summary: 'writes down the year in which it is built',
-  homepage: 'https://example.org/',
-  license: 'MPL-2.0',
-  build: steps({
-    directories: [out],
-    files: [{ path: 'clock.c', text }],
-    steps: [
-      [\`\${tcc}/bin/tcc\`, '-o', 'clock', 'clock.c'],
-      ['/build/clock', \`\${out}/year\`],
-    ],
-  }),
-})
-`
 
 /** What a command is run with so that it sees another date; nothing where that cannot be had. */
 function otherDate(directory: string): readonly string[] {

@@ -1,0 +1,50 @@
+// abnpkg update [NAME...]
+import { parseLockfile } from '../../format/lockfile.ts'
+import type { Command } from '../commands.ts'
+import { changedBits } from '../project/changes.ts'
+import type { ProjectContext } from '../project/context.ts'
+import { requireProject, writeProject } from '../project/find.ts'
+import { lockToMakeAnew } from '../project/merge.ts'
+import { requireInProject } from '../project/names.ts'
+import { weakerOption } from '../project/options.ts'
+import { recipesOf } from '../project/recipes.ts'
+import { makeLock, proposeLock } from '../project/relock.ts'
+import { reportLock } from '../project/report.ts'
+import { keepFromCollection, sharedLock } from '../project/use.ts'
+import { storeFor, storeToLookAt } from '../session.ts'
+import { requireWorkOptions, workOptions } from '../work.ts'
+
+export const update: Command = {
+  usage: '[NAME...]',
+  details: [
+    'Locks the highest versions that the ranges in abnpkg.json allow, of these packages or of all, from the recipes of abnpkg and of the',
+    "channels as they are now ('abnpkg channel update' fetches newer ones). The others keep their versions; when their recipes have",
+    'changed with their channel, they are locked anew too, and you are told.',
+  ].join('\n'),
+  options: { ...weakerOption, ...workOptions },
+  async run(args, surroundings) {
+    requireWorkOptions(args)
+    const isDryRun = args.options['dry-run'] === true
+    const project = requireProject(process.cwd())
+    requireInProject(args.names, project)
+    const store = isDryRun ? storeToLookAt(args) : storeFor(args)
+    const context: ProjectContext = { args, surroundings, store, project }
+    const before = lockToMakeAnew(project)
+    const recipes = await recipesOf({ addresses: project.file.channels, pins: [] }, context)
+    const unlock = args.names.length === 0 ? 'all' : new Set(args.names)
+    const proposal = await proposeLock({ before, file: project.file, recipes, unlock })
+    if (isDryRun) {
+      const { changes } = proposal
+      await reportLock({ project, changes, isChanged: changes.length > 0, isDryRun }, surroundings.output)
+      return 0
+    }
+    using _ = await sharedLock(context)
+    const lockText = await makeLock(proposal, context)
+    writeProject(project, { text: project.text, lockText })
+    const after = parseLockfile(lockText)
+    keepFromCollection(after, context)
+    const changes = [...proposal.changes, ...changedBits(before, after)]
+    await reportLock({ project, changes, isChanged: lockText !== project.lockText, isDryRun }, surroundings.output)
+    return 0
+  },
+}
