@@ -159,20 +159,22 @@ function unpackOf(value: JsonValue, place: Place): Unpack {
   }
 }
 
+/** In characters; names of outputs have at most 16. */
+const LONGEST_PLACEHOLDER = 20
+
 type TextReader = (value: JsonValue, place: Place) => string
 
 /** Texts in which every `@{` begins the placeholder of an output. */
 function placeholderChecker(outputs: readonly string[]): TextReader {
   return (value, place) => {
     const text = textOf(value, place)
-    for (const match of text.matchAll(/@\{([^}]{0,17}\}?)/g)) {
-      const output = match[1]?.endsWith('}') ? match[1].slice(0, -1) : undefined
-      const known = output !== undefined && outputs.includes(output)
-      requireThat(
-        known,
-        place,
-        `unknown placeholder ${JSON.stringify(match[0])}, expected @{${outputs.join('} or @{')}}`,
-      )
+    for (let at = text.indexOf('@{'); at >= 0; at = text.indexOf('@{', at + 2)) {
+      const end = text.indexOf('}', at)
+      const isKnown = end >= 0 && end <= at + LONGEST_PLACEHOLDER && outputs.includes(text.slice(at + 2, end))
+      const shown = () => JSON.stringify(text.slice(at, at + LONGEST_PLACEHOLDER).replace(/\}.*$/s, '}'))
+      if (!isKnown) {
+        requireThat(false, place, `unknown placeholder ${shown()}, expected @{${outputs.join('} or @{')}}`)
+      }
     }
     return text
   }

@@ -79,7 +79,12 @@ export function encodeDerivation(derivation: Derivation): Uint8Array {
 
 /** SHA-256("abnpkg-derivation-v1\n" + canonical bytes). Does not check the derivation again. */
 export function recipeHashOf(derivation: Derivation): RecipeHash {
-  return parseRecipeHash(sha256Of(`abnpkg-derivation-v1\n${canonicalJson(derivation)}`))
+  return recipeHashOfCanonical(canonicalJson(derivation))
+}
+
+/** The same, of the canonical text of a derivation. */
+export function recipeHashOfCanonical(text: string): RecipeHash {
+  return parseRecipeHash(sha256Of(`abnpkg-derivation-v1\n${text}`))
 }
 
 /**

@@ -27,10 +27,11 @@ export const ERRORS = {
   ABN_DERIVATION_INVALID: 'A derivation does not follow docs/formats/derivation.md.',
   ABN_HASH_INVALID: 'A text that should be a SHA-256 hash is not 64 lowercase hexadecimal digits.',
   ABN_JSON_INVALID: 'A document is not canonical JSON (docs/formats/canonical-json.md), or is too large or too deep.',
-  ABN_LOCKFILE_CONFLICT: 'abnpkg.lock holds the marks that git leaves where it could not merge.',
-  ABN_LOCKFILE_INVALID: 'abnpkg.lock does not follow docs/formats/lockfile.md; nothing of it is used.',
+  ABN_LOCKFILE_CONFLICT: 'The file abnpkg.lock holds the marks that git leaves where it could not merge.',
+  ABN_LOCKFILE_INVALID: 'The file abnpkg.lock does not follow docs/formats/lockfile.md; nothing of it is used.',
   ABN_NAME_INVALID: 'A package name, version or output name has characters or a length that are not allowed.',
-  ABN_PROJECT_INVALID: 'abnpkg.json has a field, name or range that is unknown or not allowed; nothing of it is used.',
+  ABN_PROJECT_INVALID:
+    'The file abnpkg.json has a field, name or range that is unknown or not allowed; nothing of it is used.',
   ABN_STORE_PATH_INVALID: 'A text that should be a store path is none.',
 
   // store
@@ -75,6 +76,17 @@ export const ERRORS = {
   ABN_SESSION_INVALID: 'A session of a builder does not follow docs/formats/session.md.',
   ABN_SIGNATURE_INVALID: 'A signature is not one by the key that it names.',
   ABN_STATEMENT_INVALID: 'A build statement does not follow docs/formats/statement.md.',
+  ABN_TEE_CERTIFICATE: 'A certificate in the evidence of a TEE does not lead to the expected root, or not in its role.',
+  ABN_TEE_COLLATERAL:
+    'What the maker of a TEE signs about its platforms is damaged, not valid now or signed by another.',
+  ABN_TEE_CRL: 'A list of revoked certificates of a TEE is missing, damaged, not valid now or signed by another.',
+  ABN_TEE_EVENT_LOG: 'The event log of a TEE does not follow docs/formats/event-log.md.',
+  ABN_TEE_IMAGE: 'A firmware or kernel image is not one whose measurement can be computed.',
+  ABN_TEE_FILE: 'A file with evidence of a TEE cannot be read.',
+  ABN_TEE_PLATFORM: 'A quote is from a platform, TDX module or quoting enclave that the collateral does not vouch for.',
+  ABN_TEE_QUOTE: 'A quote of a TEE does not follow docs/formats/tee.md.',
+  ABN_TEE_REVOKED: 'A certificate in the evidence of a TEE is revoked.',
+  ABN_TEE_SIGNATURE: 'A quote of a TEE is not signed by the keys that vouch for it.',
   ABN_WITNESS_REFUSED: 'A witness did not cosign a checkpoint.',
   ABN_WITNESS_REQUEST: 'A request to a witness does not follow docs/formats/log.md.',
 
@@ -120,6 +132,11 @@ export const ERRORS = {
   ABN_SUBSTITUTE_REFERENCES: 'A substituted output refers to other store paths than was attested.',
   ABN_SUBSTITUTE_WRONG: 'What a cache sent is not the output that the policy accepted; it was dropped.',
 
+  // builder/tee
+  ABN_TEE_FETCH: 'What the maker of a TEE signs about its platforms could not be fetched, and nothing kept will do.',
+  ABN_TEE_GUEST: "The kernel's interface to a TEE answered with something else than what it was asked for.",
+  ABN_TEE_UNAVAILABLE: 'This machine is no guest of a TEE, or gives this user no quotes.',
+
   // builder/service
   ABN_ATTEST_INPUT:
     'What a package was built from is gone from the store, or has changed, so that the package cannot be attested.',
@@ -146,14 +163,16 @@ export const ERRORS = {
   ABN_LOCKFILE_DIFFERS: 'What was built or fetched, or would be, is not what abnpkg.lock says.',
   ABN_LOCKFILE_MISSING: 'There is no abnpkg.lock, and the command line (or CI) does not let one be made.',
   ABN_LOCKFILE_OUTDATED:
-    'abnpkg.lock does not fit abnpkg.json any more, and the command line (or CI) does not let it be changed.',
+    'The file abnpkg.lock does not fit abnpkg.json any more, and the command line (or CI) does not let it be changed.',
   ABN_LOCKFILE_RECIPE: 'The recipe that abnpkg.lock names is not among the recipes at hand.',
   ABN_LOCKFILE_WEAKER:
     'What would be fetched satisfied less than what abnpkg.lock says was satisfied when it was made.',
-  ABN_PROJECT_CHANGED: 'abnpkg.json or abnpkg.lock changed while a command was at work on it; neither was written.',
+  ABN_PROJECT_CHANGED:
+    'The file abnpkg.json or abnpkg.lock changed while a command was at work on it; neither was written.',
   ABN_PROJECT_CHANNEL:
     'A project takes packages from a channel that the user does not have under that name and address.',
-  ABN_PROJECT_FILE: 'abnpkg.json or abnpkg.lock is not a plain file, is too large, or cannot be read or written.',
+  ABN_PROJECT_FILE:
+    'The file abnpkg.json or abnpkg.lock is not a plain file, is too large, or cannot be read or written.',
   ABN_PROJECT_MISSING: 'There is no abnpkg.json in this directory or above it.',
   ABN_PROJECT_PACKAGE: 'The package is not among those of the project.',
 
@@ -196,6 +215,15 @@ export const ERRORS = {
   ABN_UNPACK_LINK: 'A source archive holds a link that leads out of its directory, or writes through one.',
   ABN_UNPACK_NAME: 'A source archive holds a name that is absolute, leads out of its directory or is too long.',
 
+  // builder/authoring
+  ABN_AUTHORING_ARCHIVE:
+    'A first recipe cannot be written for an archive: it is of no known kind, or has no name and version.',
+  ABN_AUTHORING_EXISTS: 'There is a recipe of that name in the directory already.',
+  ABN_AUTHORING_LINT: 'A recipe has something that should be changed.',
+  ABN_AUTHORING_REWRITE: 'A recipe is not written so that its version and hash could be replaced.',
+  ABN_UPSTREAM_UNKNOWN: 'None of the places that abnpkg knows has the sources that were asked for.',
+  ABN_UPSTREAM_UNREACHABLE: 'Those who publish the sources could not be asked.',
+
   // builder/channels
   ABN_CHANNEL_ADDRESS: 'The address or branch of a channel is not one that abnpkg fetches from.',
   ABN_CHANNEL_COMMIT: 'A commit of a channel was not named in full.',
@@ -224,6 +252,7 @@ export const ERRORS = {
   ABN_PACKAGE_VERSION: 'There is a package of that name, but in no version that was asked for.',
   ABN_RECIPE_CYCLE: 'Recipes need each other to be built.',
   ABN_RECIPE_DUPLICATE: 'Two recipes have the same name and version.',
+  ABN_RECIPE_NEEDS_BROKEN: 'A recipe needs another one that is broken.',
   ABN_RECIPE_EXCEPTION: 'A recipe threw an error.',
   ABN_RECIPE_IMPORT: 'A recipe imports what is not there, or what recipes cannot import.',
   ABN_RECIPE_IMPURE: 'A recipe uses the clock or randomness.',

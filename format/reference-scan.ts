@@ -7,12 +7,23 @@
 import { type StorePath, storeHashLength, storeHashOf } from './store-path.ts'
 
 export type ReferenceScanner = {
-  /** The next bytes of the current file. */
+  /** The next bytes of the current file. They are not kept. */
   scan(bytes: Uint8Array): void
   /** Ends the current file. True when it referred to the build directory. */
   endFile(): boolean
+  /** A name or the target of a link, as a file of its own. */
+  scanText(text: string): boolean
   /** Sorted. */
   found(): readonly StorePath[]
+}
+
+/** Candidates by their hash: made once where many outputs are scanned for the same. */
+export type Candidates = ReadonlyMap<string, StorePath>
+
+export function candidatesOf(paths: Iterable<StorePath>): Candidates {
+  const wanted = new Map<string, StorePath>()
+  for (const path of paths) wanted.set(storeHashOf(path), path)
+  return wanted
 }
 
 const BUILD_DIRECTORY = '/build'
@@ -22,44 +33,71 @@ const HASH_BYTES = bytesWhere((character) => /[a-z2-7]/.test(character))
 /** So much of a chunk is kept that neither a hash nor "-I/build" with its neighbours can hide on the border. */
 const OVERLAP = storeHashLength - 1
 
-export function createReferenceScanner(candidates: Iterable<StorePath>): ReferenceScanner {
-  const wanted = new Map<string, StorePath>()
-  for (const path of candidates) wanted.set(storeHashOf(path), path)
+/** `builds`: false for who has no use for references to the build directory; none is told then. */
+export function createReferenceScanner(
+  candidates: Iterable<StorePath> | Candidates,
+  { builds = true }: { readonly builds?: boolean } = {},
+): ReferenceScanner {
+  const wanted = isIndex(candidates) ? candidates : candidatesOf(candidates)
   const found = new Set<StorePath>()
-  /** The last bytes of the current file, and how many there were of it. */
-  let tail: Buffer = EMPTY
+  /** The last bytes of the current file, so many, with room for what follows; and how many bytes it has had. */
+  const border = Buffer.alloc(2 * OVERLAP)
+  let kept = 0
   let seen = 0
   let build = false
 
   function scan(bytes: Uint8Array): void {
-    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    if (tail.length > 0) look(Buffer.concat([tail, chunk.subarray(0, OVERLAP)]), seen === tail.length)
-    look(chunk, seen === 0)
-    const last = chunk.length >= OVERLAP ? chunk : Buffer.concat([tail, chunk])
-    tail = Buffer.from(last.subarray(Math.max(0, last.length - OVERLAP)))
-    seen += chunk.length
+    if (kept > 0) {
+      const more = Math.min(OVERLAP, bytes.length)
+      for (let i = 0; i < more; i++) border[kept + i] = bytes[i] ?? 0
+      look(border.subarray(0, kept + more), seen === kept)
+    }
+    look(bytes, seen === 0)
+    keep(bytes)
+    seen += bytes.length
+  }
+
+  function keep(bytes: Uint8Array): void {
+    const stay = Math.min(kept, Math.max(0, OVERLAP - bytes.length))
+    for (let i = 0; i < stay; i++) border[i] = border[kept - stay + i] ?? 0
+    const from = Math.max(0, bytes.length - OVERLAP)
+    for (let i = from; i < bytes.length; i++) border[stay + i - from] = bytes[i] ?? 0
+    kept = stay + bytes.length - from
   }
 
   function endFile(): boolean {
-    const result = build || refersToBuild(tail, { isStart: seen === tail.length, isEnd: true })
-    tail = EMPTY
+    const result = build || (builds && refersToBuild(border.subarray(0, kept), { isStart: seen === kept, isEnd: true }))
+    kept = 0
     seen = 0
     build = false
     return result
   }
 
-  function look(bytes: Buffer, isStart: boolean): void {
-    build ||= refersToBuild(bytes, { isStart, isEnd: false })
+  function look(bytes: Uint8Array, isStart: boolean): void {
+    if (builds && !build) build = refersToBuild(bufferOf(bytes), { isStart, isEnd: false })
     if (wanted.size > found.size) findHashes(bytes, wanted, found)
   }
 
-  return { scan, endFile, found: () => [...found].sort() }
+  function scanText(text: string): boolean {
+    // Too short for a hash, however it is encoded.
+    if (!builds && text.length < storeHashLength) return false
+    scan(Buffer.from(text))
+    return endFile()
+  }
+
+  return { scan, endFile, scanText, found: () => [...found].sort() }
 }
 
-const EMPTY = Buffer.alloc(0)
+function isIndex(candidates: Iterable<StorePath> | Candidates): candidates is Candidates {
+  return candidates instanceof Map
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}
 
 /** Looks at the last byte of each possible place first: mostly it rules out all places that would hold it. */
-function findHashes(bytes: Buffer, wanted: ReadonlyMap<string, StorePath>, found: Set<StorePath>): void {
+function findHashes(bytes: Uint8Array, wanted: ReadonlyMap<string, StorePath>, found: Set<StorePath>): void {
   for (let start = 0; start + storeHashLength <= bytes.length; ) {
     let at = start + storeHashLength - 1
     while (at >= start && HASH_BYTES[bytes[at] ?? 0] === 1) at--
@@ -67,7 +105,7 @@ function findHashes(bytes: Buffer, wanted: ReadonlyMap<string, StorePath>, found
       start = at + 1
       continue
     }
-    const path = wanted.get(bytes.toString('latin1', start, start + storeHashLength))
+    const path = wanted.get(bufferOf(bytes).toString('latin1', start, start + storeHashLength))
     if (path !== undefined) found.add(path)
     start++
   }
