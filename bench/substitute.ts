@@ -158,7 +158,7 @@ function report(
   const ours = medianOf(near, 'abnpkg')
   const quickest = (results: Results): number => Math.min(medianOf(results, 'Nix -j1'), medianOf(results, 'Nix -j16'))
   if (nix !== undefined) {
-    judge('to Nix', ours / quickest(near), LIMITS.nix)
+    judge('to Nix', ours / quickest(near), items >= 1000 ? LIMITS.nix : Number.POSITIVE_INFINITY)
     const limit = items > 100 ? LIMITS.nixAway : LIMITS.nixAwaySmall
     judge(`to Nix, ${ROUND_TRIP} ms`, medianOf(away, 'abnpkg') / quickest(away), limit)
   }

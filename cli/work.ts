@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path'
 import type { Evaluation } from '../builder/evaluate/evaluation.ts'
 import type { EvaluatedPackage } from '../builder/evaluate/package.ts'
+import type { SourceSupplier } from '../builder/fetch/sources.ts'
 import type { RealiseEvent } from '../builder/realise/events.ts'
 import type { Plan } from '../builder/realise/plan.ts'
 import type { RealiseOptions } from '../builder/realise/realise.ts'
@@ -14,6 +15,7 @@ import type { Surroundings } from './commands.ts'
 import { countText, type Output, timeText } from './output.ts'
 import { jsonOfPlan, nameOf, planLines, type ShownPlan } from './plan-text.ts'
 import { type Progress, startProgress } from './progress.ts'
+import { isOffline } from './session.ts'
 
 export const workOptions: OptionTable = {
   jobs: { type: 'string', value: 'N', help: 'how many packages are built at once' },
@@ -68,8 +70,7 @@ export type WorkPlan = Plan & { readonly substitution: Substitution | undefined 
 /** With a policy and something to do, asks the caches. Throws ABN_POLICY_INVALID or ABN_CONFIGURATION. */
 export async function planFor(packages: readonly EvaluatedPackage[], work: Work): Promise<WorkPlan> {
   const plan = await planWith(packages, work, undefined)
-  const { 'source-only': sourceOnly, offline } = work.args.options
-  if (plan.steps.length === 0 || sourceOnly === true || offline === true) return plan
+  if (plan.steps.length === 0 || work.args.options['source-only'] === true || isOffline(work.args)) return plan
   const { configurationDirectories, readConfiguration } = await import('../builder/substitute/configuration.ts')
   const { caches, policy } = readConfiguration(configurationDirectories(process.env))
   if (policy === undefined || caches.length === 0) return plan
@@ -127,7 +128,7 @@ async function carryOutOnce(plan: WorkPlan, work: Work) {
   const { realise } = await import('../builder/realise/realise.ts')
   using progress = startProgress(output)
   progress.total(plan.steps.length)
-  const options = realiseOptions(work, progress)
+  const options = await realiseOptions(work, progress)
   const { substitution } = plan
   const { missed } = await realise(plan, {
     ...options,
@@ -180,13 +181,15 @@ async function requireLeave({ plan, estimate }: ShownPlan, { args, surroundings 
   await askBeforeBuilding(buildSeconds, surroundings)
 }
 
-export function realiseOptions({ args, store, evaluation, surroundings }: Work, progress: Progress): RealiseOptions {
+export async function realiseOptions(work: Work, progress: Progress): Promise<RealiseOptions> {
+  const { args, store, evaluation, surroundings } = work
   return {
     store,
     sources: {
       cacheDirectory: sourceCacheOf(store),
       channels: evaluation.channels,
-      offline: args.options.offline === true,
+      offline: isOffline(args),
+      suppliers: await sourceSuppliers(args),
     },
     jobs: numberOption(args, 'jobs', { least: 1 }),
     cores: numberOption(args, 'cores', { least: 1 }),
@@ -196,6 +199,14 @@ export function realiseOptions({ args, store, evaluation, surroundings }: Work, 
     signal: surroundings.signal,
     onEvent: watcher(progress),
   }
+}
+
+/** Caches have sources too, by hash: the last resort where upstream is gone. */
+async function sourceSuppliers(args: Arguments): Promise<readonly SourceSupplier[]> {
+  if (isOffline(args) || args.options['source-only'] === true) return []
+  const { configurationDirectories, readConfiguration } = await import('../builder/substitute/configuration.ts')
+  const { caches } = readConfiguration(configurationDirectories(process.env))
+  return caches.map((url) => ({ name: url, urlsOf: (sha256) => [`${url}/v1/sources/${sha256}`] }))
 }
 
 function limitsOf(args: Arguments): Partial<SandboxLimits> {

@@ -75,7 +75,7 @@ function late(from: Socket, to: Socket, { half, connected }: { half: number; con
   const queue: (() => void)[] = []
   const later = (action: () => void): void => {
     queue.push(action)
-    setTimeout(() => queue.shift()?.(), Math.max(performance.now(), connected) + half - performance.now())
+    setTimeout(() => queue.shift()?.(), Math.max(0, connected - performance.now()) + half)
   }
   from.on('data', (chunk) => {
     later(() => {

@@ -67,7 +67,7 @@ async function buildAgain(packages: readonly EvaluatedPackage[], work: Work, rou
     // What a build needs may have been collected since the package itself was built.
     await carryOut(await planFor(inputsOf(one, work), work), work)
     using progress = startProgress(output)
-    await checkBuild(one, { ...realiseOptions(work, progress), rounds: rounds - 1 })
+    await checkBuild(one, { ...(await realiseOptions(work, progress)), rounds: rounds - 1 })
     output.note(`${nameOf(one)}: the same bits ${countText(rounds, 'time')} out of ${rounds}`)
   }
 }

@@ -56,7 +56,7 @@ export const challenge: Command = {
     const answered = reports.flatMap(({ kind, address }) => (kind === 'answered' ? [address] : []))
     using progress = startProgress(output)
     const results = await build(one, {
-      ...realiseOptions(work, progress),
+      ...(await realiseOptions(work, progress)),
       attested: (path) => sides(path).map(({ digest }) => digest),
       fetchOutput: async (path, digest, directory) => {
         const stated = (evidence.attestations.get(one.recipeHash) ?? [])

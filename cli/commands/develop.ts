@@ -96,7 +96,7 @@ async function sourcesFor(one: EvaluatedPackage, work: Work): Promise<ReadonlyMa
   const { fetchForBuilds } = await import('../../builder/realise/sources.ts')
   const { outputPathsOf } = await import('../../builder/realise/plan.ts')
   using progress = startProgress(work.surroundings.output)
-  const { sources, signal } = realiseOptions(work, progress)
+  const { sources, signal } = await realiseOptions(work, progress)
   const onEvent = watcher(progress)
   const build = { kind: 'build', package: one, outputs: outputPathsOf(one), needs: [] } as const
   const onProgress = (part: Parameters<NonNullable<Parameters<typeof fetchForBuilds>[1]['onProgress']>>[0]): void =>

@@ -178,7 +178,7 @@ async function check(names: readonly string[], args: Arguments, surroundings: Su
     await carryOut(await planFor(inputs, work), work)
     for (const cores of counts) {
       using progress = startProgress(output)
-      await checkBuild(one, { ...realiseOptions(work, progress), cores })
+      await checkBuild(one, { ...(await realiseOptions(work, progress)), cores })
     }
     output.line(
       `${nameOf(one)}: the same bits ${countText(counts.length + 1, 'time')} (with ${counts.join(' and ')} cores)`,

@@ -1,0 +1,61 @@
+// A source that upstream has no more comes from a cache, by its hash; and a cache that lies about it costs time only.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import test from 'ava'
+import { sha256Of } from '../../../format/hash.ts'
+import type { Home } from '../../_support/channel.ts'
+import { abnpkg, cacheFor, homeFor, operatorKeys, runOnce, storeOf } from './_support/world.ts'
+
+const text = 'what upstream once had\n'
+const sha256 = sha256Of(text)
+
+function writeRecipe(home: Home): void {
+  const recipe = `import { file, out, recipe, steps } from 'abnpkg'
+    import { tool } from './tool.ts'
+    export const gone = recipe({
+      name: 'gone', version: '1', summary: 'is made from what is gone', homepage: 'https://example.org/', license: 'MPL-2.0',
+      source: file({ urls: ['http://127.0.0.1:1/gone'], sha256: '${sha256}', to: 'gone' }),
+      tools: [tool],
+      build: steps({ directories: [out], steps: [['tool', 'copy', 'gone', out + '/gone']] }),
+    })`
+  writeFileSync(join(home.channel, 'recipes/packages/gone.ts'), recipe)
+}
+
+function configure(home: Home, caches: readonly string[]): void {
+  mkdirSync(join(home.directory, '.config/abnpkg'), { recursive: true })
+  writeFileSync(join(home.directory, '.config/abnpkg/caches.json'), JSON.stringify({ format: 1, caches }))
+}
+
+test('a source that is gone upstream comes from a cache', async (t) => {
+  const { alice } = operatorKeys('alice')
+  const cache = await cacheFor(t, [alice])
+  const builder = homeFor(t)
+  writeRecipe(builder)
+  mkdirSync(join(builder.directory, 'sources'))
+  writeFileSync(join(builder.directory, 'sources', sha256), text)
+  const config = { work: [{ kind: 'packages', names: ['gone'] }], caches: [cache.url], sources: true }
+  const { tasks } = await runOnce(builder, storeOf(builder), config, { signer: alice })
+  t.deepEqual(
+    tasks.map(({ state, error }) => [state, error]),
+    [['done', null]],
+  )
+
+  const home = homeFor(t)
+  writeRecipe(home)
+  const without = await abnpkg(home, 'build', 'gone')
+  t.is(without.status, 1)
+  t.regex(without.stderr, /^error\[ABN_SOURCE_/m)
+
+  const liar = createServer((_request, response) => response.end('something else\n'))
+  await new Promise<void>((done) => liar.listen(0, '127.0.0.1', done))
+  t.teardown(() => liar.close())
+  const { port } = liar.address() as AddressInfo
+  configure(home, [`http://127.0.0.1:${port}`])
+  t.is((await abnpkg(home, 'build', 'gone')).status, 1)
+  configure(home, [`http://127.0.0.1:${port}`, cache.url])
+  t.is((await abnpkg(home, 'build', '--source-only', 'gone')).status, 1)
+  const built = await abnpkg(home, 'build', 'gone')
+  t.is(built.status, 0, built.stderr)
+})
