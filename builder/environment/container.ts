@@ -14,7 +14,7 @@ import { AbnError } from '../../format/errors.ts'
 import { withDiskErrors } from '../../store/io-errors.ts'
 import { setupError } from '../sandbox/errors.ts'
 import { containerFilter, noUnixSockets } from '../sandbox/filter.ts'
-import { hasTerminal } from '../sandbox/launcher.ts'
+import { passSignals } from '../sandbox/pass-signals.ts'
 import { compiledProgram } from '../sandbox/programs.ts'
 import { encodeScript, type ScriptRecord } from '../sandbox/script.ts'
 import type { SandboxMount } from '../sandbox/spec.ts'
@@ -156,6 +156,7 @@ type Context = { readonly spec: ContainerSpec; readonly records: readonly Script
 
 function supervise({ program, script, onStart }: Started, { spec, records }: Context): Promise<number> {
   // Its directory is where it can always be; that of the program inside is in the script.
+  const signals = passSignals()
   const child = spawn(program, [], {
     stdio: ['inherit', 'inherit', 'inherit', script, 'pipe', 'pipe'],
     cwd: '/',
@@ -164,7 +165,13 @@ function supervise({ program, script, onStart }: Started, { spec, records }: Con
   closeSync(script)
   const streams: readonly (Readable | Writable | null | undefined)[] = child.stdio
   const [, , , , status, control] = streams
-  const release = passSignals(control)
+  signals.to((signal) => {
+    if (control && 'write' in control) control.write(Buffer.of(constants.signals[signal]))
+  })
+  const release = (): void => {
+    signals[Symbol.dispose]()
+    control?.destroy()
+  }
   let said = ''
   let decided: (() => number) | undefined
   status?.on('data', (bytes: Buffer) => {
@@ -199,28 +206,6 @@ function supervise({ program, script, onStart }: Started, { spec, records }: Con
 
 function statusOf(how: { kind: 'exit'; code: number } | { kind: 'signal'; signal: number }): number {
   return how.kind === 'exit' ? how.code : 128 + how.signal
-}
-
-/** As runWithStore (launcher.ts) does it. Undone by what it returns. */
-function passSignals(control: Readable | Writable | null | undefined): () => void {
-  const send = (signal: NodeJS.Signals): void => {
-    if (control && 'write' in control) control.write(Buffer.of(constants.signals[signal]))
-  }
-  const listeners = [
-    ...(['SIGINT', 'SIGQUIT'] as const).map((signal) => ({
-      signal,
-      listener: () => void (hasTerminal() || send(signal)),
-    })),
-    ...(['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const).map((signal) => ({
-      signal,
-      listener: () => send(signal),
-    })),
-  ]
-  for (const { signal, listener } of listeners) process.on(signal, listener)
-  return () => {
-    for (const { signal, listener } of listeners) process.off(signal, listener)
-    control?.destroy()
-  }
 }
 
 const [ENOENT, EACCES] = [2, 13]

@@ -6,9 +6,10 @@
  * whatever name or link it is called, and that needs no table, no shell and no environment variable.
  */
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync, realpathSync } from 'node:fs'
+import { readFileSync, realpathSync } from 'node:fs'
 import { constants } from 'node:os'
 import { AbnError } from '../../format/errors.ts'
+import { passSignals } from './pass-signals.ts'
 import { compiledProgram, launcherSources } from './programs.ts'
 
 /** A launcher for each program of one store; reads the compiled launcher once. */
@@ -54,47 +55,23 @@ export type RunWithStore = {
 
 /**
  * Runs a program with the terminal of this process and the store at /abn/store; gives the exit status that a shell
- * would report (128 + number for a signal). Signals of the terminal go to the program by themselves, others are passed on; this
- * process only waits. Interrupts come from the terminal where there is one: passed on, they would come twice.
+ * would report (128 + number for a signal). This process passes signals on, and only waits.
  */
 export async function runWithStore({ store, cache, program, args, argv0, env, cwd }: RunWithStore): Promise<number> {
   const direct = isAtItsPlace(store)
   const command = direct ? program : await compiledProgram(launcherSources, cache)
+  using signals = passSignals()
   const child = spawn(command, direct ? args : [store, program, ...args], {
     stdio: 'inherit',
     argv0: direct ? (argv0 ?? program) : command,
     env: env ?? process.env,
     ...(cwd === undefined ? {} : { cwd }),
   })
-  const listeners = [
-    ...(['SIGINT', 'SIGQUIT'] as const).map((signal) => ({
-      signal,
-      listener: () => void (hasTerminal() || child.kill(signal)),
-    })),
-    ...(['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const).map((signal) => ({
-      signal,
-      listener: () => void child.kill(signal),
-    })),
-  ]
-  for (const { signal, listener } of listeners) process.on(signal, listener)
-  try {
-    return await new Promise((resolve, reject) => {
-      child.on('error', (cause) => reject(cannotRun(program, cause)))
-      child.on('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)))
-    })
-  } finally {
-    for (const { signal, listener } of listeners) process.off(signal, listener)
-  }
-}
-
-/** Whether this process has a controlling terminal. */
-export function hasTerminal(): boolean {
-  try {
-    closeSync(openSync('/dev/tty', 'r'))
-    return true
-  } catch {
-    return false
-  }
+  signals.to((signal) => void child.kill(signal))
+  return await new Promise((resolve, reject) => {
+    child.on('error', (cause) => reject(cannotRun(program, cause)))
+    child.on('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)))
+  })
 }
 
 const LOGICAL_STORE = '/abn/store'
