@@ -12,15 +12,17 @@ const text = 'what upstream once had\n'
 const sha256 = sha256Of(text)
 
 function writeRecipe(home: Home): void {
-  const recipe = `import { file, out, recipe, steps } from 'abnpkg'
-    import { tool } from './tool.ts'
-    export const gone = recipe({
-      name: 'gone', version: '1', summary: 'is made from what is gone', homepage: 'https://example.org/', license: 'MPL-2.0',
-      source: file({ urls: ['http://127.0.0.1:1/gone'], sha256: '${sha256}', to: 'gone' }),
-      tools: [tool],
-      build: steps({ directories: [out], steps: [['tool', 'copy', 'gone', out + '/gone']] }),
-    })`
-  writeFileSync(join(home.channel, 'recipes/packages/gone.ts'), recipe)
+  const lines = [
+    "import { file, out, recipe, steps } from 'abnpkg'",
+    "import { tool } from './tool.ts'",
+    'export const gone = recipe({',
+    "  name: 'gone', version: '1', summary: 'is made from what is gone', homepage: 'https://example.org/', license: 'MIT',",
+    `  source: file({ urls: ['http://127.0.0.1:1/gone'], sha256: '${sha256}', to: 'gone' }),`,
+    '  tools: [tool],',
+    "  build: steps({ directories: [out], steps: [['tool', 'copy', 'gone', out + '/gone']] }),",
+    '})',
+  ]
+  writeFileSync(join(home.channel, 'recipes/packages/gone.ts'), lines.join('\n'))
 }
 
 function configure(home: Home, caches: readonly string[]): void {
