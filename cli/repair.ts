@@ -3,11 +3,12 @@
 // They are made in a second store inside a workspace, in which all that is sound appears by links, so that fetching, building and
 // the policy work as ever and know nothing of this. Crash order: the new contents are whole and flushed before the damaged ones are
 // moved away; between the two renames the item is missing, which the next verification finds.
-import { copyFileSync, existsSync, linkSync, mkdirSync, renameSync, symlinkSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, linkSync, mkdirSync, renameSync, symlinkSync } from 'node:fs'
 import type { Evaluation } from '../builder/evaluate/evaluation.ts'
 import type { EvaluatedPackage } from '../builder/evaluate/package.ts'
 import { AbnError } from '../format/errors.ts'
 import type { StorePath } from '../format/store-path.ts'
+import { finishDirectory } from '../store/canonicalise.ts'
 import { encodeItem } from '../store/item.ts'
 import { recordPathOf } from '../store/layout.ts'
 import { openStore, type Store } from '../store/store.ts'
@@ -116,7 +117,10 @@ function takeOver(path: StorePath, { store, second, workspace, surroundings }: T
   }
   const place = store.physicalPath(path)
   if (existsSync(place)) discard(workspace, place)
+  // Moving a directory changes its "..", for which it must be writable.
+  chmodSync(second.physicalPath(path), 0o755)
   renameSync(second.physicalPath(path), place)
+  finishDirectory(place)
   syncPath(store.layout.store)
   if (isKnown) return true
   if (made.origin.kind === 'substituted') copyDecision(made.origin.decision, store, second)

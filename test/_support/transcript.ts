@@ -5,7 +5,7 @@
 //   error[ABN_…]: unknown command   what must be printed; … stands for anything within a line,
 //   …                               alone on a line for any number of lines
 //   ? 2                             the exit status, when it is not 0
-//   # needs git, ssh-keygen         programs without which the session is skipped
+//   # needs git, an account          programs, or a user with a name, without which the session is skipped
 import { spawnSync } from 'node:child_process'
 
 export type Exchange = {

@@ -7,7 +7,8 @@ import { type SshKey, sshKeyOf } from '../../../../builder/channels/ssh-key.ts'
 import { encodeSshSignature, type HashName, signedBytesOf } from '../../../../builder/channels/ssh-signature.ts'
 
 export const hasGit = spawnSync('git', ['--version']).status === 0
-export const hasSshKeygen = spawnSync('ssh-keygen', ['-?']).error === undefined
+/** It wants to know the name of who runs it, which a user id without an account has not. */
+export const hasSshKeygen = spawnSync('ssh-keygen', ['-?']).error === undefined && spawnSync('id', ['-un']).status === 0
 
 export type Signer = { readonly key: SshKey; readonly secret: KeyObject }
 
