@@ -98,10 +98,11 @@ function encode(value: JsonValue, depth: number): string {
 type Spot = { readonly at: number; readonly depth: number }
 
 /**
- * Where the encoding of the value ends in the text, when it stands there; -1 when something else does. The same as encoding and
- * comparing, without making a second text of what may be megabytes. Throws what encode throws.
+ * Where the encoding of the value, which was parsed from this text, ends in it; -1 when something else stands there. The same as encoding
+ * and comparing, without making a second text of what may be megabytes. Throws what encode throws.
  */
 function match(value: JsonValue, text: string, { at, depth }: Spot): number {
+  if (typeof value === 'string') return matchString(value, text, at)
   if (value === null || typeof value !== 'object') {
     const token = encode(value, depth)
     return text.startsWith(token, at) ? at + token.length : -1
@@ -109,6 +110,17 @@ function match(value: JsonValue, text: string, { at, depth }: Spot): number {
   if (depth === 0) throw invalid('nested too deeply')
   return isArray(value) ? matchList(value, text, { at, depth }) : matchObject(value, text, { at, depth })
 }
+
+function matchString(value: string, text: string, at: number): number {
+  // Without a quotation mark or a backslash in it, what stands between the quotation marks is one token that needed no escape.
+  const end = at + 1 + value.length
+  const isPlain = text.charCodeAt(at) === QUOTE && text.charCodeAt(end) === QUOTE && text.startsWith(value, at + 1)
+  if (isPlain && !value.includes('"') && !value.includes('\\')) return end + 1
+  const token = encodeString(value)
+  return text.startsWith(token, at) ? at + token.length : -1
+}
+
+const QUOTE = 0x22
 
 function matchList(list: readonly JsonValue[], text: string, { at, depth }: Spot): number {
   if (list.length === 0) return text.startsWith('[]', at) ? at + 2 : -1
@@ -122,15 +134,17 @@ function matchList(list: readonly JsonValue[], text: string, { at, depth }: Spot
 }
 
 function matchObject(value: JsonObject, text: string, { at, depth }: Spot): number {
-  const keys = Object.keys(value).sort()
+  const keys = Object.keys(value)
+  if (!keys.every((key, i) => i === 0 || (keys[i - 1] ?? '') < key)) keys.sort()
   if (keys.length === 0) return text.startsWith('{}', at) ? at + 2 : -1
   let end = at
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i] ?? ''
-    const head = `${i === 0 ? '{' : ','}${encodeString(key)}:`
     const member = value[key]
-    if (member === undefined || !text.startsWith(head, end)) return -1
-    end = match(member, text, { at: end + head.length, depth: depth - 1 })
+    if (member === undefined || text[end] !== (i === 0 ? '{' : ',')) return -1
+    end = matchString(key, text, end + 1)
+    if (end === -1 || text[end] !== ':') return -1
+    end = match(member, text, { at: end + 1, depth: depth - 1 })
     if (end === -1) return -1
   }
   return text[end] === '}' ? end + 1 : -1

@@ -154,7 +154,7 @@ export function createAdopter(store: Store, workspace: Workspace): Adopter {
 }
 
 /** Each holds a lock until the round has ended, which costs memory. */
-const MOST_IN_ROUND = 64
+const MOST_IN_ROUND = 32
 
 /**
  * Those whose references are valid, or are in the round before them. One whose needs are done is taken in any case, so that what

@@ -26,7 +26,7 @@ export type PoolOptions = {
 const WORKER_BYTES = 20 * 1024 * 1024
 const MOST_WORKERS = 3
 /** Outputs that wait in another thread, for the moments in which this one is busy and hands out no more. */
-const WAITING = 6
+const WAITING = 4
 
 export async function openPool({ bytes, candidates, pace, signal }: PoolOptions): Promise<Pool> {
   const count = bytes < WORKER_BYTES ? 0 : Math.max(1, Math.min(MOST_WORKERS, availableParallelism() - 1))
@@ -97,7 +97,7 @@ async function startWorker(workerData: Pick<PoolOptions, 'candidates' | 'pace'>)
   const thread = new Worker(new URL('./worker.ts', import.meta.url), {
     workerData,
     // What it keeps is little; a small heap is collected before it grows.
-    resourceLimits: { maxYoungGenerationSizeMb: 3, maxOldGenerationSizeMb: 48 },
+    resourceLimits: { maxYoungGenerationSizeMb: 3, maxOldGenerationSizeMb: 32 },
   })
   const tasks = tasksOf(thread)
   let next = 0

@@ -59,8 +59,8 @@ export type ReceiverOptions = {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Outputs that one thread fetches at the same time: about what hides a round trip of 20 ms. */
-export const mostAtOnce = 6
+/** Outputs that one thread fetches at the same time: enough to be busy with one while others come from 20 ms away. */
+export const mostAtOnce = 4
 /** Of them, so many large ones: their decompressors have windows of megabytes. */
 const MOST_LARGE = 2
 

@@ -72,6 +72,8 @@ const refused: readonly [string, Uint8Array][] = [
   ['duplicate key', bytes('{"a":1,"a":2}')],
   ['duplicate key with the same value', bytes('{"a":1,"a":1}')],
   ['duplicate key by escape', bytes('{"a":1,"\\u0061":1}')],
+  ['duplicate keys that look like one value', bytes('{"c":",q","c":",q\\",\\"c\\":"}')],
+  ['duplicate keys that look like one value in a list', bytes('[{"c":"},q","c":"},q\\",\\"c\\":"}]')],
   ['wrong order', bytes('{"b":1,"a":2}')],
   ['white space', bytes('{"a": 1}')],
   ['trailing newline', bytes('{}\n')],
