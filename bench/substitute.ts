@@ -21,7 +21,7 @@ const LIMITS = { nix: 1, nixAway: 0.75, nixAwaySmall: 1, tar: 1.1, megabytes: 25
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '3' },
     durable: { type: 'boolean', default: false },
     'no-nix': { type: 'boolean', default: false },
   },
