@@ -7,8 +7,8 @@ import { globalOptions, parseArguments, splitCommand } from './args.ts'
 import { commands } from './commands.ts'
 import { generalHelp, helpOf } from './help.ts'
 import { type Output, outputOf } from './output.ts'
-import { noteApplied, requireValidSettings, withSettings } from './settings.ts'
-import type { Applied } from './settings-file.ts'
+import { noteApplied, requireValidSettings, withSettings } from './settings/settings.ts'
+import type { Applied } from './settings/settings-file.ts'
 
 const exitStatus = { failed: 1, usage: 2, interrupted: 130 }
 

@@ -8,7 +8,7 @@ import type { StorePath } from '../format/store-path.ts'
 import { type HoldName, holdPaths } from '../store/hold.ts'
 import type { Arguments } from './args.ts'
 import type { Surroundings } from './commands.ts'
-import { carryOut, planFor, type Work } from './work.ts'
+import { carryOut, planFor, type Work } from './plans/work.ts'
 
 /** All outputs of a package, `out` first. */
 function outputsOf({ outputs }: PackageEntry): readonly StorePath[] {

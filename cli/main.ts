@@ -2,7 +2,7 @@
 // is cli.ts. Each module that is imported here is paid for by every command: measure with `npm run bench:startup`.
 import { outputOf } from './output.ts'
 import { isAnswerable, knownAnswer } from './quick.ts'
-import { applySettings } from './settings-file.ts'
+import { applySettings } from './settings/settings-file.ts'
 
 // Set by the launcher for this process only; programs that are run must not inherit it.
 delete process.env.NODE_COMPILE_CACHE

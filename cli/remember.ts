@@ -6,7 +6,7 @@ import { layoutOf } from '../store/layout.ts'
 import { storeRootFrom } from '../store/root.ts'
 import { linesPrinted } from './output.ts'
 import { type Answer, answerPath, surroundingsOf } from './quick.ts'
-import { settingsFiles } from './settings-file.ts'
+import { settingsFiles } from './settings/settings-file.ts'
 
 /** `looked`: when the command began, in milliseconds. */
 export function rememberAnswer(argv: readonly string[], env: NodeJS.ProcessEnv, looked: number): void {
@@ -50,9 +50,11 @@ function placesLookedAt(root: string, env: NodeJS.ProcessEnv): readonly string[]
   const { items, profiles, generations } = layoutOf(root)
   const configuration = settingsFiles(env).map((file) => dirname(file))
   const house = join(import.meta.dirname, '..')
-  const code = ['cli', 'cli/commands', 'store', 'builder/channels', 'builder/substitute', 'trust'].map((name) =>
-    join(house, name),
+  const rooms = ['cli', 'store', 'builder/channels', 'builder/substitute', 'trust', 'trust/policy']
+  const folders = ['commands', 'graphs', 'plans', 'policy', 'profiles', 'settings', 'store'].map(
+    (name) => `cli/${name}`,
   )
+  const code = [...rooms, ...folders].map((name) => join(house, name))
   return [`${root}/var/version`, items, profiles, generations, ...configuration.flatMap(withEntries), ...code]
 }
 

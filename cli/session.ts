@@ -8,7 +8,7 @@ import { layoutOf } from '../store/layout.ts'
 import { storeRootFrom } from '../store/root.ts'
 import { openStore, Store } from '../store/store.ts'
 import { type Arguments, textOption } from './args.ts'
-import { settingsFiles } from './settings-file.ts'
+import { settingsFiles } from './settings/settings-file.ts'
 
 export function rootOf(args: Arguments): string {
   const given = textOption(args, 'root')

@@ -4,6 +4,7 @@ import { parseLockfile } from '../../format/lockfile.ts'
 import { editProject, emptyProject, type PackageGroup, parseProject } from '../../format/project.ts'
 import type { Command } from '../commands.ts'
 import { someNames } from '../names.ts'
+import { requireWorkOptions, workOptions } from '../plans/work.ts'
 import { changedBits } from '../project/changes.ts'
 import type { ProjectContext } from '../project/context.ts'
 import { lockOf, newProject, projectAt, writeProject } from '../project/find.ts'
@@ -14,7 +15,6 @@ import { reportLock } from '../project/report.ts'
 import { rangeFor } from '../project/resolve.ts'
 import { keepFromCollection, sharedLock } from '../project/use.ts'
 import { storeFor, storeToLookAt } from '../session.ts'
-import { requireWorkOptions, workOptions } from '../work.ts'
 
 export const add: Command = {
   usage: 'NAME[@RANGE]...',

@@ -4,12 +4,12 @@ import { findEntry } from '../../builder/evaluate/find.ts'
 import type { ProfilePackage } from '../../store/manifest.ts'
 import { readProfile } from '../../store/profiles.ts'
 import type { Command } from '../commands.ts'
-import { readManifestFile } from '../manifest-file.ts'
 import { oneName } from '../names.ts'
-import { packageOf, profileOf, profileOption } from '../profile.ts'
-import { changesBetween } from '../profile-changes.ts'
+import { requireWorkOptions, workOptions } from '../plans/work.ts'
+import { readManifestFile } from '../profiles/manifest-file.ts'
+import { packageOf, profileOf, profileOption } from '../profiles/profile.ts'
+import { changesBetween } from '../profiles/profile-changes.ts'
 import { evaluationFor, storeFor, storeToLookAt } from '../session.ts'
-import { requireWorkOptions, workOptions } from '../work.ts'
 
 export const apply: Command = {
   usage: 'FILE',
@@ -43,7 +43,7 @@ export const apply: Command = {
       output.document({ profile, generation: current?.number ?? 0, changed: false, changes: [] })
       return 0
     }
-    const { moveProfile } = await import('../move-profile.ts')
+    const { moveProfile } = await import('../profiles/move-profile.ts')
     const moved = await moveProfile(
       () => wanted,
       { args, store, evaluation, surroundings },

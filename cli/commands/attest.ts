@@ -1,7 +1,8 @@
 // abnpkg attest NAME...
-import { attestNamed, attestOptions, jsonOfAttested } from '../attesting.ts'
+
 import type { Command } from '../commands.ts'
 import { someNames } from '../names.ts'
+import { attestNamed, attestOptions, jsonOfAttested } from '../operators/attesting.ts'
 import { countText } from '../output.ts'
 
 export const attest: Command = {

@@ -5,10 +5,18 @@ import { numberOption } from '../args.ts'
 import type { Command } from '../commands.ts'
 import { someNames } from '../names.ts'
 import { countText } from '../output.ts'
-import { nameOf } from '../plan-text.ts'
-import { startProgress } from '../progress.ts'
+import { nameOf } from '../plans/plan-text.ts'
+import { startProgress } from '../plans/progress.ts'
+import {
+  carryOut,
+  planFor,
+  printPlan,
+  realiseOptions,
+  requireWorkOptions,
+  type Work,
+  workOptions,
+} from '../plans/work.ts'
 import { evaluationFor, storeFor, storeToLookAt } from '../session.ts'
-import { carryOut, planFor, printPlan, realiseOptions, requireWorkOptions, type Work, workOptions } from '../work.ts'
 
 export const build: Command = {
   usage: 'NAME[@VERSION]...',

@@ -6,10 +6,10 @@ import type { Task } from '../../builder/service/tasks.ts'
 import { AbnError } from '../../format/errors.ts'
 import { type Arguments, textOption } from '../args.ts'
 import type { Command, Surroundings } from '../commands.ts'
+import { keyOptions, passphraseFrom } from '../operators/passphrase.ts'
 import { countText, type Output, sizeText, timeText } from '../output.ts'
-import { keyOptions, passphraseFrom } from '../passphrase.ts'
+import { sourceCacheOf } from '../plans/work.ts'
 import { evaluationFor, existingStore, storeFor } from '../session.ts'
-import { sourceCacheOf } from '../work.ts'
 
 export const builder: Command = {
   usage: 'run --config FILE | status',

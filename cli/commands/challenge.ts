@@ -7,10 +7,10 @@ import { AbnError } from '../../format/errors.ts'
 import { storeItemOf } from '../../format/store-path.ts'
 import type { Command } from '../commands.ts'
 import { oneName } from '../names.ts'
-import { nameOf } from '../plan-text.ts'
-import { startProgress } from '../progress.ts'
+import { nameOf } from '../plans/plan-text.ts'
+import { startProgress } from '../plans/progress.ts'
+import { carryOut, planFor, realiseOptions, requireWorkOptions, workOptions } from '../plans/work.ts'
 import { evaluationFor, storeFor } from '../session.ts'
-import { carryOut, planFor, realiseOptions, requireWorkOptions, workOptions } from '../work.ts'
 
 export const challenge: Command = {
   usage: 'NAME',

@@ -4,7 +4,7 @@ import { readProfile } from '../../store/profiles.ts'
 import { type Arguments, globalOptions } from '../args.ts'
 import { type Command, commands, type Surroundings } from '../commands.ts'
 import { completionScript } from '../completions.ts'
-import { profileOf, profileOption } from '../profile.ts'
+import { profileOf, profileOption } from '../profiles/profile.ts'
 import { evaluationFor, existingStore } from '../session.ts'
 
 export const completions: Command = {

@@ -7,7 +7,7 @@ import { AbnError } from '../../format/errors.ts'
 import type { Arguments } from '../args.ts'
 import type { Command } from '../commands.ts'
 import type { Output } from '../output.ts'
-import { requireValidSettings, settingNames, settingOf, settingValueOf, settingWords } from '../settings.ts'
+import { requireValidSettings, settingNames, settingOf, settingValueOf, settingWords } from '../settings/settings.ts'
 import {
   isSettingName,
   problemOf,
@@ -16,7 +16,7 @@ import {
   settings,
   settingsFiles,
   valuesIn,
-} from '../settings-file.ts'
+} from '../settings/settings-file.ts'
 
 export const config: Command = {
   usage: 'list | get NAME | set NAME VALUE | unset NAME | path',

@@ -5,8 +5,8 @@ import type { Store } from '../../store/store.ts'
 import { type Arguments, durationOption } from '../args.ts'
 import type { Command } from '../commands.ts'
 import { countText } from '../output.ts'
-import { profileOf, profileOption } from '../profile.ts'
-import { noGeneration, numberOf, timeOf } from '../profile-history.ts'
+import { profileOf, profileOption } from '../profiles/profile.ts'
+import { noGeneration, numberOf, timeOf } from '../profiles/profile-history.ts'
 import { storeToLookAt } from '../session.ts'
 
 export const deleteGenerations: Command = {

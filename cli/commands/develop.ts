@@ -9,9 +9,17 @@ import { numberOption, textOption } from '../args.ts'
 import type { Command } from '../commands.ts'
 import { leaveSignalsToProgram, realiseAndHold, requireNoJson, shellForContainer } from '../environment.ts'
 import { oneName } from '../names.ts'
-import { startProgress } from '../progress.ts'
+import { startProgress } from '../plans/progress.ts'
+import {
+  planFor,
+  printPlan,
+  realiseOptions,
+  requireWorkOptions,
+  type Work,
+  watcher,
+  workOptions,
+} from '../plans/work.ts'
 import { evaluationFor, storeFor, storeToLookAt } from '../session.ts'
-import { planFor, printPlan, realiseOptions, requireWorkOptions, type Work, watcher, workOptions } from '../work.ts'
 
 export const develop: Command = {
   usage: 'NAME[@RANGE] [-- COMMAND ARGUMENTS...]',

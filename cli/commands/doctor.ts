@@ -1,8 +1,8 @@
 // abnpkg doctor
 import type { Command } from '../commands.ts'
-import { type Finding, findings } from '../doctor.ts'
 import { noNames } from '../names.ts'
 import { countText } from '../output.ts'
+import { type Finding, findings } from '../store/doctor.ts'
 
 export const doctor: Command = {
   usage: '',

@@ -5,9 +5,9 @@ import { profileRoot } from '../../store/profiles.ts'
 import { type Arguments, textOption } from '../args.ts'
 import type { Command } from '../commands.ts'
 import { noNames } from '../names.ts'
-import { profileOf, profileOption, profileWords } from '../profile.ts'
+import { profileOf, profileOption, profileWords } from '../profiles/profile.ts'
+import { environmentOf, linesFor, type Shell, shells } from '../profiles/shell-env.ts'
 import { storeToLookAt } from '../session.ts'
-import { environmentOf, linesFor, type Shell, shells } from '../shell-env.ts'
 
 export const env: Command = {
   usage: '',

@@ -7,10 +7,10 @@ import { listGenerations, listProfiles, readGeneration, readProfile } from '../.
 import type { Store } from '../../store/store.ts'
 import { type Arguments, durationOption, sizeOption, textOption } from '../args.ts'
 import type { Command, Surroundings } from '../commands.ts'
-import { type Leftover, leftoversOf, unnamedDownloads } from '../leftovers.ts'
 import { countText, type Output, sizeText, timeText } from '../output.ts'
+import { sourceCacheOf } from '../plans/work.ts'
 import { evaluationFor, existingStore, storeFor } from '../session.ts'
-import { sourceCacheOf } from '../work.ts'
+import { type Leftover, leftoversOf, unnamedDownloads } from '../store/leftovers.ts'
 
 export const gc: Command = {
   usage: '[roots | add-root NAME PACKAGE... | remove-root NAME...]',
@@ -39,7 +39,7 @@ export const gc: Command = {
   async run(args, surroundings) {
     const [word] = args.names
     if (word === undefined) return collect(args, surroundings)
-    const { runRoots } = await import('../gc-roots.ts')
+    const { runRoots } = await import('../store/gc-roots.ts')
     return runRoots(args, surroundings)
   },
 }

@@ -1,9 +1,9 @@
 // abnpkg generations
 import type { Command } from '../commands.ts'
 import { noNames } from '../names.ts'
-import { profileOf, profileOption } from '../profile.ts'
-import { jsonOfChange, lineOfChange } from '../profile-changes.ts'
-import { historyOf, timeOf } from '../profile-history.ts'
+import { profileOf, profileOption } from '../profiles/profile.ts'
+import { jsonOfChange, lineOfChange } from '../profiles/profile-changes.ts'
+import { historyOf, timeOf } from '../profiles/profile-history.ts'
 import { storeToLookAt } from '../session.ts'
 
 export const generations: Command = {

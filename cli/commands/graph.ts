@@ -35,7 +35,7 @@ export const graph: Command = {
       output.isJson ? output.document(value) : output.line(JSON.stringify(value, undefined, 2))
     const all = closureOf(tops, evaluation)
     if (args.options['from-seed']) {
-      const { printTrusted, trustedBy } = await import('../trusted.ts')
+      const { printTrusted, trustedBy } = await import('../graphs/trusted.ts')
       const trusted = trustedBy(all, evaluation.channels)
       if (format === 'json') print(trusted)
       else printTrusted(trusted, output)
@@ -98,7 +98,7 @@ async function printSvg(
   all: readonly EvaluatedPackage[],
   output: Output,
 ): Promise<void> {
-  const { svgOf } = await import('../svg-graph.ts')
+  const { svgOf } = await import('../graphs/svg-graph.ts')
   const indexes = new Map(all.map(({ recipeHash }, index) => [recipeHash, index]))
   const edges = all.flatMap(({ derivation }, to) =>
     [...new Set(derivation.inputs.map(({ recipe }) => recipe))].flatMap((recipe) => {

@@ -6,10 +6,10 @@ import { readProfile } from '../../store/profiles.ts'
 import type { Store } from '../../store/store.ts'
 import type { Command } from '../commands.ts'
 import { someNames } from '../names.ts'
-import { explainPath, packageOf, priorityOf, priorityOption, profileOf, profileOption } from '../profile.ts'
-import { isSame } from '../profile-changes.ts'
+import { requireWorkOptions, workOptions } from '../plans/work.ts'
+import { explainPath, packageOf, priorityOf, priorityOption, profileOf, profileOption } from '../profiles/profile.ts'
+import { isSame } from '../profiles/profile-changes.ts'
 import { evaluationFor, storeFor, storeToLookAt } from '../session.ts'
-import { requireWorkOptions, workOptions } from '../work.ts'
 
 export const install: Command = {
   usage: 'NAME[@VERSION]...',
@@ -41,7 +41,7 @@ export const install: Command = {
       output.document({ profile, generation: before?.number ?? 0, changed: false, changes: [], packages: wanted })
       return 0
     }
-    const { moveProfile } = await import('../move-profile.ts')
+    const { moveProfile } = await import('../profiles/move-profile.ts')
     const taken = new Set(wanted.map(({ name }) => name))
     const moved = await moveProfile(
       (packages) => [...packages.filter(({ name }) => !taken.has(name)), ...wanted],

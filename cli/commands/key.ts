@@ -2,7 +2,7 @@
 import { AbnError } from '../../format/errors.ts'
 import { type Arguments, textOption } from '../args.ts'
 import type { Command, Surroundings } from '../commands.ts'
-import { newPassphrase, passphraseFrom } from '../passphrase.ts'
+import { newPassphrase, passphraseFrom } from '../operators/passphrase.ts'
 
 export const key: Command = {
   usage: 'new NAME | list | show [NAME] | export [NAME] | revoke [NAME]',

@@ -2,8 +2,8 @@
 import { readProfile } from '../../store/profiles.ts'
 import type { Command } from '../commands.ts'
 import { noNames } from '../names.ts'
-import { profileOf, profileOption } from '../profile.ts'
-import { wishOf } from '../profile-changes.ts'
+import { profileOf, profileOption } from '../profiles/profile.ts'
+import { wishOf } from '../profiles/profile-changes.ts'
 import { existingStore } from '../session.ts'
 
 export const list: Command = {

@@ -2,6 +2,7 @@
 import { parseLockfile } from '../../format/lockfile.ts'
 import type { Command } from '../commands.ts'
 import { noNames } from '../names.ts'
+import { requireWorkOptions, workOptions } from '../plans/work.ts'
 import { changedBits } from '../project/changes.ts'
 import type { ProjectContext } from '../project/context.ts'
 import { requireProject, writeProject } from '../project/find.ts'
@@ -12,7 +13,6 @@ import { freshIn, makeLock, proposeLock } from '../project/relock.ts'
 import { reportLock } from '../project/report.ts'
 import { keepFromCollection, sharedLock } from '../project/use.ts'
 import { storeFor, storeToLookAt } from '../session.ts'
-import { requireWorkOptions, workOptions } from '../work.ts'
 
 export const lock: Command = {
   usage: '',

@@ -4,7 +4,7 @@ import { listGenerations, listProfiles, profileRoot, readProfile, removeProfile 
 import type { Arguments } from '../args.ts'
 import type { Command, Surroundings } from '../commands.ts'
 import { countText } from '../output.ts'
-import { profileOf, profileOption } from '../profile.ts'
+import { profileOf, profileOption } from '../profiles/profile.ts'
 import { storeToLookAt } from '../session.ts'
 
 export const profile: Command = {
@@ -57,7 +57,7 @@ async function exportOne(args: Arguments, { output }: Surroundings): Promise<num
   if (more !== undefined) throw usage(`export: expected one file, got '${more}' too`)
   const name = profileOf(args)
   const generation = readProfile(storeToLookAt(args), name)
-  const { manifestText, writeManifestFile } = await import('../manifest-file.ts')
+  const { manifestText, writeManifestFile } = await import('../profiles/manifest-file.ts')
   const text = manifestText(generation, { profile: name, isExact: args.options.exact === true })
   if (file === undefined) output.line(text.trimEnd())
   else {

@@ -2,12 +2,12 @@
 import type { PublishEvent } from '../../builder/service/publish.ts'
 import { AbnError } from '../../format/errors.ts'
 import type { Arguments } from '../args.ts'
-import { attestNamed, attestOptions, jsonOfAttested } from '../attesting.ts'
 import type { Command } from '../commands.ts'
 import { someNames } from '../names.ts'
+import { attestNamed, attestOptions, jsonOfAttested } from '../operators/attesting.ts'
 import { countText, sizeText } from '../output.ts'
-import { type Progress, startProgress } from '../progress.ts'
-import { sourceCacheOf } from '../work.ts'
+import { type Progress, startProgress } from '../plans/progress.ts'
+import { sourceCacheOf } from '../plans/work.ts'
 
 export const publish: Command = {
   usage: 'NAME[@VERSION]... --to URL',

@@ -8,6 +8,19 @@ import type { EvaluatedPackage } from '../../builder/evaluate/package.ts'
 import { AbnError } from '../../format/errors.ts'
 import { layoutOf } from '../../store/layout.ts'
 import { type Arguments, textOption } from '../args.ts'
+import type { Command, Surroundings } from '../commands.ts'
+import { countText } from '../output.ts'
+import { nameOf } from '../plans/plan-text.ts'
+import { startProgress } from '../plans/progress.ts'
+import {
+  carryOut,
+  planFor,
+  printPlan,
+  realiseOptions,
+  requireWorkOptions,
+  type Work,
+  workOptions,
+} from '../plans/work.ts'
 import {
   type Authored,
   authored,
@@ -18,13 +31,8 @@ import {
   moduleOf,
   modulePath,
   recipeDirectory,
-} from '../authoring.ts'
-import type { Command, Surroundings } from '../commands.ts'
-import { countText } from '../output.ts'
-import { nameOf } from '../plan-text.ts'
-import { startProgress } from '../progress.ts'
+} from '../recipes/authoring.ts'
 import { evaluationFor, isOffline, rootOf, storeFor, storeToLookAt } from '../session.ts'
-import { carryOut, planFor, printPlan, realiseOptions, requireWorkOptions, type Work, workOptions } from '../work.ts'
 
 export const recipe: Command = {
   usage: 'new URL|NAME | import debian NAME | lint [NAME|FILE...] | check NAME... | refresh [NAME...]',

@@ -4,8 +4,8 @@ import { AbnError } from '../../format/errors.ts'
 import { readProfile } from '../../store/profiles.ts'
 import type { Command } from '../commands.ts'
 import { someNames } from '../names.ts'
-import { changeProfile, profileOf, profileOption, profileWords } from '../profile.ts'
-import { changesBetween, jsonOfChange, lineOfChange, lineOfDeed } from '../profile-changes.ts'
+import { changeProfile, profileOf, profileOption, profileWords } from '../profiles/profile.ts'
+import { changesBetween, jsonOfChange, lineOfChange, lineOfDeed } from '../profiles/profile-changes.ts'
 import { storeToLookAt } from '../session.ts'
 
 export const remove: Command = {

@@ -2,8 +2,8 @@
 import { currentNumber, listGenerations } from '../../store/profiles.ts'
 import type { Command } from '../commands.ts'
 import { noNames } from '../names.ts'
-import { profileOf, profileOption } from '../profile.ts'
-import { goTo, noGeneration } from '../profile-history.ts'
+import { profileOf, profileOption } from '../profiles/profile.ts'
+import { goTo, noGeneration } from '../profiles/profile-history.ts'
 import { storeToLookAt } from '../session.ts'
 
 export const rollback: Command = {

@@ -6,8 +6,8 @@ import { textOption } from '../args.ts'
 import type { Command } from '../commands.ts'
 import { leaveSignalsToProgram, neededOf, realiseAndHold, requireNoJson } from '../environment.ts'
 import { oneName } from '../names.ts'
+import { planFor, printPlan, requireWorkOptions, workOptions } from '../plans/work.ts'
 import { evaluationFor, storeFor, storeToLookAt } from '../session.ts'
-import { planFor, printPlan, requireWorkOptions, workOptions } from '../work.ts'
 
 export const run: Command = {
   usage: 'NAME[@RANGE] [-- ARGUMENTS...]',

@@ -19,7 +19,7 @@ export const search: Command = {
       output.line(`${output.paint('bold', name.padEnd(width))}  ${version.padEnd(versions)}  ${summary}`)
     }
     if (found.length === 0) output.note('no package has that in its name or summary')
-    if (evaluation.broken.length > 0) (await import('../broken.ts')).noteBroken(evaluation, output)
+    if (evaluation.broken.length > 0) (await import('../recipes/broken.ts')).noteBroken(evaluation, output)
     output.document(found.map(({ name, version, summary, recipeHash }) => ({ name, version, summary, recipeHash })))
     return found.length > 0 ? 0 : 1
   },

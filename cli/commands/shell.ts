@@ -14,9 +14,9 @@ import {
   requireNoJson,
   shellForContainer,
 } from '../environment.ts'
+import { planFor, printPlan, requireWorkOptions, workOptions } from '../plans/work.ts'
 import { lockOptions, weakerOption } from '../project/options.ts'
 import { evaluationFor, storeFor, storeToLookAt } from '../session.ts'
-import { planFor, printPlan, requireWorkOptions, workOptions } from '../work.ts'
 
 export const shell: Command = {
   usage: '[NAME[@RANGE]...] [--pure | --container] [-- COMMAND ARGUMENTS...]',

@@ -9,9 +9,9 @@ import type { ProfilePackage } from '../../store/manifest.ts'
 import { defaultProfile, listProfiles, readProfile } from '../../store/profiles.ts'
 import type { Store } from '../../store/store.ts'
 import type { Command } from '../commands.ts'
-import { fieldsOfOrigin, howItCame } from '../how-it-came.ts'
 import { oneName } from '../names.ts'
 import { evaluationFor, existingStore } from '../session.ts'
+import { fieldsOfOrigin, howItCame } from '../store/how-it-came.ts'
 
 export const show: Command = {
   usage: 'NAME[@VERSION] | --broken',
@@ -23,7 +23,7 @@ export const show: Command = {
   async run(args, { output, signal }) {
     const evaluation = await evaluationFor(args, signal)
     if (args.options.broken && args.names.length === 0) {
-      return (await import('../broken.ts')).printBroken(evaluation, output)
+      return (await import('../recipes/broken.ts')).printBroken(evaluation, output)
     }
     const found = await findPackage(evaluation, oneName(args, 'show'))
     const { derivation, recipeHash, metadata } = found

@@ -6,7 +6,7 @@ import type { Group } from '../../store/sizes.ts'
 import { textOption } from '../args.ts'
 import type { Command } from '../commands.ts'
 import { sizeText } from '../output.ts'
-import { profileOf, profileOption } from '../profile.ts'
+import { profileOf, profileOption } from '../profiles/profile.ts'
 import { existingStore } from '../session.ts'
 
 export const size: Command = {
@@ -34,7 +34,7 @@ export const size: Command = {
     if (args.names.length > 0) {
       if (store === undefined)
         throw new AbnError('ABN_ITEM_MISSING', 'there is no store yet', { hint: 'install something' })
-      const { namedInStore } = await import('../store-names.ts')
+      const { namedInStore } = await import('../store/store-names.ts')
       for (const name of new Set(args.names)) groups.push(await namedInStore(name, { store, args, signal }))
     }
     if (store === undefined || groups.length === 0) {

@@ -2,8 +2,8 @@
 import { listGenerations } from '../../store/profiles.ts'
 import type { Command } from '../commands.ts'
 import { oneName } from '../names.ts'
-import { profileOf, profileOption } from '../profile.ts'
-import { goTo, noGeneration, numberOf } from '../profile-history.ts'
+import { profileOf, profileOption } from '../profiles/profile.ts'
+import { goTo, noGeneration, numberOf } from '../profiles/profile-history.ts'
 import { storeToLookAt } from '../session.ts'
 
 export const switchTo: Command = {

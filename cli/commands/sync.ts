@@ -2,13 +2,13 @@
 import type { Command } from '../commands.ts'
 import { noNames } from '../names.ts'
 import { countText } from '../output.ts'
+import { requireWorkOptions, workOptions } from '../plans/work.ts'
 import { textOfChange } from '../project/changes.ts'
 import { requireProject } from '../project/find.ts'
 import { lockModeOf, lockOptions, weakerOption } from '../project/options.ts'
 import { noteSuggestions, suggestionsOf } from '../project/suggestions.ts'
 import { previewLock, useLock } from '../project/use.ts'
 import { storeFor, storeToLookAt } from '../session.ts'
-import { requireWorkOptions, workOptions } from '../work.ts'
 
 export const sync: Command = {
   usage: '',

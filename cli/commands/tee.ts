@@ -7,7 +7,7 @@ import type { VerifiedQuote } from '../../trust/tee/verify.ts'
 import { encodeTime, timeOf } from '../../trust/time.ts'
 import { type Arguments, textOption } from '../args.ts'
 import type { Command, Surroundings } from '../commands.ts'
-import { measure, measureDetails, measureOptions } from '../tee-measure.ts'
+import { measure, measureDetails, measureOptions } from '../operators/tee-measure.ts'
 
 type Action = (file: string, args: Arguments, surroundings: Surroundings) => Promise<number>
 

@@ -7,10 +7,10 @@ import { AbnError } from '../../format/errors.ts'
 import type { ProfilePackage } from '../../store/manifest.ts'
 import { readProfile } from '../../store/profiles.ts'
 import type { Command } from '../commands.ts'
-import { packageOf, profileOf, profileOption, profileWords } from '../profile.ts'
-import { isSame } from '../profile-changes.ts'
+import { requireWorkOptions, workOptions } from '../plans/work.ts'
+import { packageOf, profileOf, profileOption, profileWords } from '../profiles/profile.ts'
+import { isSame } from '../profiles/profile-changes.ts'
 import { evaluationFor, storeToLookAt } from '../session.ts'
-import { requireWorkOptions, workOptions } from '../work.ts'
 
 export const upgrade: Command = {
   usage: '[NAME...]',
@@ -47,7 +47,7 @@ export const upgrade: Command = {
       output.document({ profile, generation: installed?.number ?? 0, changed: false, changes: [], kept })
       return 0
     }
-    const { moveProfile } = await import('../move-profile.ts')
+    const { moveProfile } = await import('../profiles/move-profile.ts')
     const newer = new Map(wanted.map((one) => [one.name, one]))
     const moved = await moveProfile(
       (now) => now.map((one) => (isExpected(one, packages) ? (newer.get(one.name) ?? one) : one)),

@@ -6,10 +6,10 @@ import type { Problem, Verified } from '../../store/verify.ts'
 import type { Arguments } from '../args.ts'
 import type { Command, Surroundings } from '../commands.ts'
 import { countText, type Output, sizeText } from '../output.ts'
-import { profileOption } from '../profile.ts'
+import { workOptions } from '../plans/work.ts'
+import { profileOption } from '../profiles/profile.ts'
 import { existingStore, storeFor } from '../session.ts'
-import { allPaths, namedInStore } from '../store-names.ts'
-import { workOptions } from '../work.ts'
+import { allPaths, namedInStore } from '../store/store-names.ts'
 
 const { 'dry-run': _, ...repairOptions } = workOptions
 
@@ -45,7 +45,7 @@ export const verify: Command = {
     let repaired: readonly StorePath[] = []
     let { problems } = found
     if (isRepairing && problems.length > 0) {
-      const { repair } = await import('../repair.ts')
+      const { repair } = await import('../store/repair.ts')
       repaired = await repair(problems, { args, store, surroundings })
       problems = (await look(store, paths, surroundings)).problems
       for (const path of repaired) output.line(`repaired ${path}`)

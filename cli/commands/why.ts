@@ -4,9 +4,9 @@ import type { Why } from '../../builder/substitute/why.ts'
 import { AbnError } from '../../format/errors.ts'
 import type { Command } from '../commands.ts'
 import { oneName } from '../names.ts'
+import { keyOptions } from '../operators/passphrase.ts'
 import type { Output } from '../output.ts'
-import { keyOptions } from '../passphrase.ts'
-import { profileOption } from '../profile.ts'
+import { profileOption } from '../profiles/profile.ts'
 import { evaluationFor, storeToLookAt } from '../session.ts'
 
 export const why: Command = {
@@ -26,7 +26,7 @@ export const why: Command = {
     const { output, signal } = surroundings
     const [first, part] = args.names
     if (first !== undefined && part !== undefined && args.names.length === 2) {
-      const { whyPath } = await import('../why-path.ts')
+      const { whyPath } = await import('../graphs/why-path.ts')
       return whyPath([first, part], args, surroundings)
     }
     const spec = oneName(args, 'why')
@@ -41,7 +41,7 @@ export const why: Command = {
     const { signedSummaryOf, verificationSummaryOf, whyOf } = await import('../../builder/substitute/why.ts')
     const found = there.map((path) => whyOf(store, path))
     if (args.options.vsa === true) {
-      const { signerFor } = await import('../attesting.ts')
+      const { signerFor } = await import('../operators/attesting.ts')
       const signer = args.options.key === undefined ? undefined : await signerFor(args, output)
       const summaries: readonly object[] = found.flatMap((one) => {
         if (signer === undefined) return verificationSummaryOf(one) ?? []

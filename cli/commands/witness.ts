@@ -2,9 +2,9 @@
 import { resolve } from 'node:path'
 import { AbnError } from '../../format/errors.ts'
 import { type Arguments, textOption } from '../args.ts'
-import { signerFor } from '../attesting.ts'
 import type { Command, Surroundings } from '../commands.ts'
-import { keyOptions } from '../passphrase.ts'
+import { signerFor } from '../operators/attesting.ts'
+import { keyOptions } from '../operators/passphrase.ts'
 
 export const witness: Command = {
   usage: 'serve --data DIR --log KEY... [--key NAME] [--listen HOST:PORT] | key [--key NAME]',

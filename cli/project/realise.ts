@@ -4,7 +4,7 @@ import { AbnError } from '../../format/errors.ts'
 import type { LockedPackage, Lockfile } from '../../format/lockfile.ts'
 import { requirePackageKey } from '../../format/project.ts'
 import type { Store } from '../../store/store.ts'
-import { carryOut, planFor, type Work, type WorkPlan } from '../work.ts'
+import { carryOut, planFor, type Work, type WorkPlan } from '../plans/work.ts'
 import { lockedPathsOf, requireLockedItems, requireLockedPlan } from './check.ts'
 import { lockFileOf, onWeakerOf, type ProjectContext } from './context.ts'
 

@@ -3,7 +3,7 @@
 import type { LockedPackage, Lockfile } from '../../format/lockfile.ts'
 import { encodeLockfile, sortedLock } from '../../format/lockfile.ts'
 import type { ProjectFile } from '../../format/project.ts'
-import { carryOut, planFor, type Work, type WorkPlan } from '../work.ts'
+import { carryOut, planFor, type Work, type WorkPlan } from '../plans/work.ts'
 import { changesOf, type LockChange, lockedPackages, thisSystem } from './changes.ts'
 import { lockedPathsOf, requireLockedEntry, requireLockedPlan, requireNoWeaker } from './check.ts'
 import { onWeakerOf, type ProjectContext } from './context.ts'

@@ -79,7 +79,7 @@ function fittingLock(project: Project, { args }: ProjectContext): Lockfile | und
 /** What useLock would do: prints it, and changes nothing. Throws as useLock, but for what building throws. */
 export async function previewLock(context: ProjectContext): Promise<void> {
   const { output } = context.surroundings
-  const { printPlan } = await import('../work.ts')
+  const { printPlan } = await import('../plans/work.ts')
   const lock = fittingLock(context.project, context)
   if (lock !== undefined) {
     const { plan } = await planLocked(wantedOf(lock, context), lock, context)

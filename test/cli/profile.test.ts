@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
-import { manifestText } from '../../cli/manifest-file.ts'
+import { manifestText } from '../../cli/profiles/manifest-file.ts'
 import { listGenerations, profileRoot, readGeneration, readProfile } from '../../store/profiles.ts'
 import { removeDirectory } from '../../store/remove-directory.ts'
 import { openStore, type Store } from '../../store/store.ts'

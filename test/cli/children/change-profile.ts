@@ -2,7 +2,7 @@
  * Changes the profile 'default' of a store that has the packages p0, p1, …: with a number, adds that one and ends; without, does
  * whatever can be done to generations, one thing after another, until it is killed.
  */
-import { changeProfile } from '../../../cli/profile.ts'
+import { changeProfile } from '../../../cli/profiles/profile.ts'
 import { currentNumber, listGenerations, removeGeneration, switchToGeneration } from '../../../store/profiles.ts'
 import { openStore } from '../../../store/store.ts'
 import { pathOf, recipeOf } from '../../store/support.ts'
