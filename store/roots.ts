@@ -86,7 +86,7 @@ export function writeRoot(store: Store, name: string, paths: readonly StorePath[
 export function writeProjectRoot(store: Store, lockFile: string, paths: readonly StorePath[]): void {
   if (!isAbsolute(lockFile) || lockFile.includes('\n')) return
   const name = `project-${createHash('sha256').update(lockFile).digest('hex').slice(0, 32)}`
-  const text = [`${WHILE}${lockFile}`, ...[...paths].sort(compareBytewise)].map((line) => `${line}\n`).join('')
+  const text = [`${WHILE}${lockFile}`, ...[...new Set(paths)].sort(compareBytewise)].map((line) => `${line}\n`).join('')
   const file = `${store.layout.gcroots}/${name}`
   if (existsSync(file) && readFileSync(file, 'utf8') === text) return
   try {

@@ -41,6 +41,7 @@ export class Store implements AsyncDisposable {
   readonly layout: Layout
   readonly #durable: boolean
   readonly #open = new Set<Disposable>()
+  #shared: { readonly lock: Lock; users: number } | undefined
 
   constructor(layout: Layout, durable: boolean) {
     this.layout = layout
@@ -92,7 +93,7 @@ export class Store implements AsyncDisposable {
    */
   async lockDerivation(recipe: RecipeHash, options: LockOptions = {}): Promise<DerivationLock> {
     const { takeLock } = await import('./lock.ts')
-    const shared = await this.lock('shared', { signal: options.signal })
+    const shared = await this.#share(options.signal)
     try {
       const own = await takeLock(`${this.layout.locks}/derivation-${recipe}`, 'exclusive', options)
       return {
@@ -101,13 +102,32 @@ export class Store implements AsyncDisposable {
           return own.isHeld
         },
         [Symbol.dispose]: () => {
+          if (!own.isHeld) return
           own.release()
-          shared.release()
+          shared[Symbol.dispose]()
         },
       }
     } catch (error) {
-      shared.release()
+      shared[Symbol.dispose]()
       throw error
+    }
+  }
+
+  /** One lock for all who need it at the same time through this object: an installation locks each of a thousand derivations. */
+  async #share(signal: AbortSignal | undefined): Promise<Disposable> {
+    if (this.#shared === undefined) {
+      const lock = await this.lock('shared', { signal })
+      if (this.#shared === undefined) this.#shared = { lock, users: 0 }
+      else lock.release()
+    }
+    const shared = this.#shared
+    shared.users++
+    return {
+      [Symbol.dispose]: () => {
+        if (--shared.users > 0) return
+        if (this.#shared === shared) this.#shared = undefined
+        shared.lock.release()
+      },
     }
   }
 

@@ -1,8 +1,11 @@
 /**
- * Compares the contents of items with the digests in their records, several at once: each thread reads and hashes whole items, the
- * largest first. Trusts the records, not the contents. Nothing is changed.
+ * Compares the contents of items with the digests in their records, several at once: each thread reads and hashes whole items. Others
+ * begin with the largest; this one, which is there already but has to listen too, with the smallest. Trusts the records, not the
+ * contents. Nothing is changed.
  */
+import { getCompileCacheDir } from 'node:module'
 import { availableParallelism } from 'node:os'
+import { dirname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { AbnError } from '../format/errors.ts'
 import type { Sha256 } from '../format/hash.ts'
@@ -10,7 +13,7 @@ import type { StorePath } from '../format/store-path.ts'
 import type { Item } from './item.ts'
 import { physicalPathOf } from './layout.ts'
 import type { Store } from './store.ts'
-import { checkContents } from './verify-contents.ts'
+import { type Checked, checkContents, takeOne, type VerifyWork } from './verify-contents.ts'
 
 export type Problem = { readonly path: StorePath } & (
   | { readonly kind: 'record'; readonly reason: string }
@@ -66,7 +69,7 @@ export async function verifyItems(
     for (const one of work) {
       signal?.throwIfAborted()
       finish(checkContents(one))
-      await new Promise((resolve) => setImmediate(resolve))
+      await eventsHandled()
     }
   } else await inThreads(work, { signal, threads: count, finish })
   return {
@@ -76,13 +79,13 @@ export async function verifyItems(
   }
 }
 
-/** What is to be compared. */
-export type Checked = Pick<Item, 'path' | 'outputDigest' | 'bytes'> & { readonly directory: string }
-
-/** What a thread is given: it takes the next index until there is none. */
-export type VerifyWork = { readonly work: readonly Checked[]; readonly next: Int32Array<SharedArrayBuffer> }
-
 const LEAST_FOR_THREADS = 30e6
+/** What takes longer would keep this thread from listening. */
+const MOST_BESIDE_EVENTS = 50e6
+
+function eventsHandled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
 
 function readOrReport(store: Store, path: StorePath, problems: Problem[]): Item[] {
   try {
@@ -102,18 +105,21 @@ type Threads = {
 
 async function inThreads(work: readonly Checked[], { signal, threads, finish }: Threads): Promise<void> {
   signal?.throwIfAborted()
-  const workerData: VerifyWork = { work, next: new Int32Array(new SharedArrayBuffer(4)) }
+  const workerData: VerifyWork = { work, taken: new Int32Array(new SharedArrayBuffer(12)) }
+  const env = environmentOfWorkers()
   const workers = Array.from(
-    { length: Math.min(threads, work.length) },
-    () => new Worker(new URL('./verify-worker.ts', import.meta.url), { workerData }),
+    { length: Math.min(threads, work.length) - 1 },
+    () => new Worker(new URL('./verify-worker.ts', import.meta.url), { workerData, env }),
   )
   const stop = () => {
+    Atomics.store(workerData.taken, 0, work.length)
     for (const worker of workers) void worker.terminate()
   }
   signal?.addEventListener('abort', stop)
   try {
-    await Promise.all(
-      workers.map(
+    await Promise.all([
+      workHere(workerData, { signal, finish }),
+      ...workers.map(
         (worker) =>
           new Promise<void>((resolve, reject) => {
             worker.on('message', (problem: Problem | null) => finish(problem ?? undefined))
@@ -121,10 +127,28 @@ async function inThreads(work: readonly Checked[], { signal, threads, finish }: 
             worker.once('exit', () => resolve())
           }),
       ),
-    )
+    ])
   } finally {
     signal?.removeEventListener('abort', stop)
     stop()
   }
   signal?.throwIfAborted()
+}
+
+async function workHere(work: VerifyWork, { signal, finish }: Omit<Threads, 'threads'>): Promise<void> {
+  for (;;) {
+    await eventsHandled()
+    if (signal?.aborted) return
+    const next = work.work[work.work.length - 1 - Atomics.load(work.taken, 2)]
+    if (next === undefined || next.bytes > MOST_BESIDE_EVENTS) return
+    const one = takeOne(work, 'back')
+    if (one === undefined) return
+    finish(checkContents(one))
+  }
+}
+
+/** Compiled code is found by a variable, which the programs that abnpkg runs do not inherit. */
+function environmentOfWorkers(): NodeJS.ProcessEnv {
+  const compiled = getCompileCacheDir()
+  return compiled === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(compiled) }
 }

@@ -2,8 +2,18 @@
  * Reads a directory as the entries of its canonical archive. Takes the executable bits, names, targets and contents from
  * the disk and nothing else: other mode bits, owners, times, hard links and extended attributes do not count.
  */
-import { closeSync, constants, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
-import { type ArchiveEntry, checkEntry } from '../format/archive/entry.ts'
+import {
+  closeSync,
+  constants,
+  type Dirent,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  type Stats,
+} from 'node:fs'
+import { type ArchiveEntry, checkEntry, type LinkEntry } from '../format/archive/entry.ts'
 import { AbnError } from '../format/errors.ts'
 import { compareBytewise } from '../format/order.ts'
 import type { StoreItem } from '../format/store-path.ts'
@@ -23,12 +33,12 @@ export function* readEntries(directory: string, item: StoreItem): Generator<Arch
 type Walk = { readonly item: StoreItem; readonly buffer: Buffer }
 
 function* readBelow(directory: string, prefix: string, walk: Walk): Generator<ArchiveEntry, void, void> {
-  for (const { name, isDirectory } of sortedNames(directory, prefix)) {
+  for (const { name, kind } of sortedNames(directory, prefix)) {
     const path = prefix + name
     const at = `${directory}/${name}`
     checkEntry(walk.item, { kind: 'directory', path }, 'ABN_OUTPUT_NAME')
-    if (isDirectory) {
-      yield { kind: 'directory', path }
+    if (kind === 'directory') {
+      yield { kind, path }
       yield* readBelow(at, `${path}/`, walk)
     } else yield readLeaf(at, path, walk)
   }
@@ -37,11 +47,14 @@ function* readBelow(directory: string, prefix: string, walk: Walk): Generator<Ar
 function readLeaf(at: string, path: string, { item, buffer }: Walk): ArchiveEntry {
   const status = lstatSync(at, { throwIfNoEntry: false })
   if (status === undefined) throw changed(path)
-  if (status.isSymbolicLink()) {
-    const entry = { kind: 'link', path, target: readTarget(at, path) } as const
-    checkEntry(item, entry, 'ABN_OUTPUT_LINK')
-    return entry
-  }
+  if (status.isSymbolicLink()) return readLink(at, path, item)
+  requireOrdinaryFile(status, path)
+  const { size } = status
+  return { kind: 'file', path, executable: (status.mode & 0o111) !== 0, size, content: readContent(at, path, buffer) }
+}
+
+/** Throws ABN_OUTPUT_FILE_KIND or ABN_OUTPUT_SET_UID. */
+export function requireOrdinaryFile(status: Stats, path: string): void {
   if (!status.isFile()) {
     throw new AbnError('ABN_OUTPUT_FILE_KIND', `${shown(path)} is neither a file, a directory nor a symbolic link`, {
       hint: 'change the recipe so that the build does not leave it in the output',
@@ -52,8 +65,13 @@ function readLeaf(at: string, path: string, { item, buffer }: Walk): ArchiveEntr
       hint: 'change the recipe so that the file is installed without it',
     })
   }
-  const { size } = status
-  return { kind: 'file', path, executable: (status.mode & 0o111) !== 0, size, content: readContent(at, path, buffer) }
+}
+
+/** Throws ABN_OUTPUT_NAME or ABN_OUTPUT_LINK. */
+export function readLink(at: string, path: string, item: StoreItem): LinkEntry {
+  const entry = { kind: 'link', path, target: readTarget(at, path) } as const
+  checkEntry(item, entry, 'ABN_OUTPUT_LINK')
+  return entry
 }
 
 function readTarget(at: string, path: string): string {
@@ -87,14 +105,23 @@ function openUnfollowed(at: string, path: string): number {
   }
 }
 
-function sortedNames(directory: string, prefix: string): { readonly name: string; readonly isDirectory: boolean }[] {
+export type Listed = { readonly name: string; readonly kind: 'directory' | 'file' | 'link' | 'other' }
+
+/** In the order of the archive. Throws ABN_OUTPUT_NAME. */
+export function sortedNames(directory: string, prefix: string): readonly Listed[] {
   const names = readdirSync(directory, { withFileTypes: true }).map((entry) => {
-    const isDirectory = entry.isDirectory()
-    return { name: entry.name, isDirectory, key: isDirectory ? `${entry.name}/` : entry.name }
+    const kind = kindOf(entry)
+    return { name: entry.name, kind, key: kind === 'directory' ? `${entry.name}/` : entry.name }
   })
   // Bytes that are not UTF-8 arrive as U+FFFD, which a name may hold rightfully too.
   if (names.some(({ name }) => name.includes('\ufffd'))) requireUtf8(directory, prefix)
   return names.sort((a, b) => compareBytewise(a.key, b.key))
+}
+
+function kindOf(entry: Dirent): Listed['kind'] {
+  if (entry.isFile()) return 'file'
+  if (entry.isDirectory()) return 'directory'
+  return entry.isSymbolicLink() ? 'link' : 'other'
 }
 
 function requireUtf8(directory: string, prefix: string): void {
@@ -108,7 +135,8 @@ function requireUtf8(directory: string, prefix: string): void {
   }
 }
 
-function changed(path: string): AbnError {
+/** What was listed is another thing now. */
+export function changed(path: string): AbnError {
   return new AbnError('ABN_DIRECTORY_CHANGED', `${shown(path)} changed while it was being read`)
 }
 

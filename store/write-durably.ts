@@ -8,17 +8,31 @@ import { withDiskErrors } from './io-errors.ts'
 
 /** Throws ABN_DISK_FULL or ABN_STORE_UNUSABLE. Readers never see a part. `mode` defaults to 0o644. */
 export function writeDurably(path: string, content: Uint8Array | string, mode = 0o644): void {
-  const directory = dirname(path)
-  const temporary = join(directory, `${temporaryPrefix}${basename(path)}.${process.pid}-${nextNumber++}-${Date.now()}`)
-  withDiskErrors(`cannot write ${path}`, () => {
+  writeAllDurably([{ path, content, mode }])
+}
+
+export type FileToWrite = { readonly path: string; readonly content: Uint8Array | string; readonly mode: number }
+
+/**
+ * Files that belong together: on a full disk none of them is written. A crash may leave the first ones written, in their order. Throws
+ * as writeDurably.
+ */
+export function writeAllDurably(files: readonly FileToWrite[]): void {
+  const staged: { readonly temporary: string; readonly path: string }[] = []
+  withDiskErrors(`cannot write ${files.map(({ path }) => path).join(' and ')}`, () => {
     try {
-      writeSynced(temporary, typeof content === 'string' ? Buffer.from(content) : content, mode)
-      renameSync(temporary, path)
+      for (const { path, content, mode } of files) {
+        const unique = `${process.pid}-${nextNumber++}-${Date.now()}`
+        const temporary = join(dirname(path), `${temporaryPrefix}${basename(path)}.${unique}`)
+        staged.push({ temporary, path })
+        writeSynced(temporary, typeof content === 'string' ? Buffer.from(content) : content, mode)
+      }
+      for (const { temporary, path } of staged) renameSync(temporary, path)
     } catch (error) {
-      rmSync(temporary, { force: true })
+      for (const { temporary } of staged) rmSync(temporary, { force: true })
       throw error
     }
-    syncPath(directory)
+    for (const directory of new Set(files.map(({ path }) => dirname(path)))) syncPath(directory)
   })
 }
 

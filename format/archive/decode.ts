@@ -10,7 +10,7 @@ import type { StoreItem } from '../store-path.ts'
 import { endOfArchiveBytes } from './encode.ts'
 import { checkEntry, type EntryHeader, maximumPathBytes, maximumTargetBytes } from './entry.ts'
 import { blockBytes, encodeHeader, paddingOf, readPaxRecords, ustar } from './header.ts'
-import { type OrdinaryHeader, ordinaryHeaderReader } from './ordinary-header.ts'
+import { type OrdinaryHeader, ordinaryHeaderReader, type Words, wordsOf } from './ordinary-header.ts'
 
 /** What the decoder reports, in the order of the archive. A file's `data` calls end with `fileEnd`. */
 export type ArchiveSink = {
@@ -74,17 +74,18 @@ export function createArchiveDecoder(
       throw new AbnError('ABN_ARCHIVE_LIMIT', `archive expands to more than ${limits.ratio} times its compressed size`)
     }
     const buffer = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
+    const words = wordsOf(buffer)
     for (let at = 0; at < buffer.length; ) {
       if (state === 'done') throw invalid('data after its end')
       if (state === 'header' && need === blockBytes && at + blockBytes <= buffer.length) {
-        const ordinary = readOrdinary(buffer, at)
+        const ordinary = readOrdinary(buffer, at, words)
         if (ordinary !== undefined) {
           at += blockBytes
           accept(ordinary)
           continue
         }
       } else if (state === 'padding' && held.length === 0 && at + need <= buffer.length) {
-        requireZero(buffer, at, at + need)
+        requireZero(buffer, at, at + need, words)
         at += need
         expect('header', blockBytes)
         continue
@@ -193,7 +194,7 @@ export function createArchiveDecoder(
     if (entry.path !== '') {
       const slash = entry.path.lastIndexOf('/')
       const parent = slash === -1 ? '' : entry.path.slice(0, slash)
-      const depth = open.findIndex(({ path }) => path === parent)
+      const depth = open.findLastIndex(({ path }) => path === parent)
       if (depth === -1) throw invalid(`no directory for ${JSON.stringify(entry.path)}`)
       closeDirectories(depth + 1)
       const names = open[depth]?.names
@@ -284,8 +285,17 @@ function readOctal(block: Buffer, field: 'mode' | 'size'): number {
   return Number.parseInt(digits, 8)
 }
 
-function requireZero(bytes: Uint8Array, start: number, end: number): void {
-  for (let i = start; i < end; i++) if (bytes[i] !== 0) throw invalid('bytes that should be zero are not')
+function requireZero(bytes: Uint8Array, start: number, end: number, words?: Words): void {
+  const firstWord = Math.ceil(start / 4)
+  const lastWord = Math.floor(end / 4)
+  const hasWords = words !== undefined && firstWord < lastWord
+  let isZero = true
+  for (let i = start; i < (hasWords ? firstWord * 4 : end); i++) isZero &&= bytes[i] === 0
+  if (hasWords) {
+    for (let i = firstWord; i < lastWord; i++) isZero &&= words[i] === 0
+    for (let i = lastWord * 4; i < end; i++) isZero &&= bytes[i] === 0
+  }
+  if (!isZero) throw invalid('bytes that should be zero are not')
 }
 
 function invalid(reason: string): AbnError {

@@ -10,22 +10,35 @@ import { blockBytes, encodeHeader, ustar } from './header.ts'
 
 export type OrdinaryHeader = DirectoryEntry | FileHeader
 
-/** `bytes` holds a whole block at `at`. Undefined: not of this kind, or wrong. */
-export type OrdinaryReader = (bytes: Buffer, at: number) => OrdinaryHeader | undefined
+/** `bytes` holds a whole block at `at`, and `words` are those of `bytes`. Undefined: not of this kind, or wrong. */
+export type OrdinaryReader = (bytes: Buffer, at: number, words?: Words) => OrdinaryHeader | undefined
+
+/** The same memory four bytes at a time: most of a block is compared, and most of all bytes between blocks are zero. */
+export type Words = Int32Array
+
+/** Undefined where the memory does not begin at a multiple of four. */
+export function wordsOf(bytes: Uint8Array): Words | undefined {
+  return bytes.byteOffset % 4 === 0
+    ? new Int32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / 4))
+    : undefined
+}
 
 export function ordinaryHeaderReader(item: StoreItem): OrdinaryReader {
   const base = Buffer.from(`abn/store/${item}/`)
   /** A directory's block: what is the same in every block stands in it. */
-  const model = encodeHeader(item, { kind: 'directory', path: '' })
+  const model = Uint8Array.from(encodeHeader(item, { kind: 'directory', path: '' }))
+  const modelWords = new Int32Array(model.buffer)
   /** The sum that the checksum field would state if name, prefix, size, mode and type had no bytes at all. */
   const fixedSum = sumOf(model, 0, blockBytes) - sumOf(model, 0, NAME_END) - sumOfOwn(model)
   const name = Buffer.alloc(ustar.prefix.size + 1 + ustar.name.size)
 
-  return (bytes, at) => {
+  return (bytes, at, words) => {
     const type = bytes[at + ustar.type.at]
     const isFile = type === FILE
     if (!isFile && type !== DIRECTORY) return undefined
-    if (!isSameAs(model, bytes, at)) return undefined
+    // The model has no prefix, nor have most.
+    const isShort = words !== undefined && at % 4 === 0 && hasWordsOf(modelWords, words, at / 4)
+    if (!isSameAs(model, bytes, { at, ranges: isShort ? FIXED_BESIDE_WORDS : FIXED })) return undefined
 
     const mode = bytes[at + LAST_OF_MODE]
     if (mode !== READABLE + 1 && !(isFile && mode === READABLE)) return undefined
@@ -43,7 +56,7 @@ export function ordinaryHeaderReader(item: StoreItem): OrdinaryReader {
     }
     if (bytes[at + SIZE_END - 1] !== 0 || (!isFile && size !== 0)) return undefined
 
-    const length = nameInto(name, bytes, at)
+    const length = isShort ? textInto(name, 0, bytes, at, ustar.name.size) : nameInto(name, bytes, at)
     if (length < base.length || !isNameWithin(name, length, { base, isFile })) return undefined
 
     const sum =
@@ -51,7 +64,7 @@ export function ordinaryHeaderReader(item: StoreItem): OrdinaryReader {
       sumOf(bytes, at, NAME_END) +
       sumOf(bytes, at + ustar.mode.at, ustar.mode.size) +
       sumOf(bytes, at + ustar.size.at, ustar.size.size) +
-      sumOf(bytes, at + ustar.prefix.at, ustar.prefix.size) +
+      (isShort ? 0 : sumOf(bytes, at + ustar.prefix.at, ustar.prefix.size)) +
       (type ?? 0)
     if (!hasChecksum(bytes, at + ustar.checksum.at, sum)) return undefined
 
@@ -72,6 +85,9 @@ const SIZE_END = ustar.size.at + ustar.size.size
 /** The last digit of the mode, before its NUL. */
 const LAST_OF_MODE = ustar.mode.at + ustar.mode.size - 2
 
+/** The first word that belongs to the link as a whole. */
+const LINK_WORD = Math.ceil(ustar.link.at / 4) * 4
+
 /** Where the bytes have to be those of the model: all fields but those that are looked at one by one. */
 const FIXED: readonly (readonly [number, number])[] = [
   [LAST_OF_MODE + 1, ustar.size.at],
@@ -80,8 +96,22 @@ const FIXED: readonly (readonly [number, number])[] = [
   [ustar.padding.at, blockBytes],
 ]
 
-function isSameAs(model: Uint8Array, bytes: Uint8Array, at: number): boolean {
-  for (const [start, end] of FIXED) {
+/** Of those, what hasWordsOf leaves. */
+const FIXED_BESIDE_WORDS: typeof FIXED = [
+  [LAST_OF_MODE + 1, ustar.uid.at],
+  [ustar.link.at, LINK_WORD],
+]
+
+/** All whole words of what is fixed, and the prefix. */
+function hasWordsOf(model: Words, words: Words, at: number): boolean {
+  for (let i = ustar.uid.at / 4; i < ustar.size.at / 4; i++) if (words[at + i] !== model[i]) return false
+  for (let i = ustar.mtime.at / 4; i < ustar.checksum.at / 4; i++) if (words[at + i] !== model[i]) return false
+  for (let i = LINK_WORD / 4; i < blockBytes / 4; i++) if (words[at + i] !== model[i]) return false
+  return true
+}
+
+function isSameAs(model: Uint8Array, bytes: Uint8Array, { at, ranges }: { at: number; ranges: typeof FIXED }): boolean {
+  for (const [start, end] of ranges) {
     for (let i = start; i < end; i++) if (bytes[at + i] !== model[i]) return false
   }
   return true

@@ -34,6 +34,39 @@ for (const threads of [1, 3]) {
   })
 }
 
+test('every one of many items once, large ones and small ones, by several threads', async (t) => {
+  const store = openStore({ root: temporaryDirectory(t), durable: false })
+  const names = Array.from({ length: 40 }, (_, i) => `n${i}`)
+  for (const [i, name] of names.entries())
+    await registerFiles(store, name, { out: { a: 'x'.repeat(i < 3 ? 2_000_000 : i) } })
+  const spoilt = store.physicalPath(pathOf('n7'))
+  chmodSync(join(spoilt, 'a'), 0o644)
+  writeFileSync(join(spoilt, 'a'), 'other')
+  for (const threads of [2, 5, 60]) {
+    const seen: number[] = []
+    const { problems } = await verifyItems(
+      store,
+      names.map((name) => pathOf(name)),
+      { threads, onItem: (done) => seen.push(done) },
+    )
+    t.deepEqual(
+      problems.map(({ path, kind }) => [path, kind]),
+      [[pathOf('n7'), 'content']],
+    )
+    t.is(seen.length, 40)
+  }
+})
+
+test('it can be stopped in the middle', async (t) => {
+  const store = await filled(t)
+  for (const threads of [1, 3]) {
+    const stopping = new AbortController()
+    const reason = new Error('enough')
+    const running = verifyItems(store, all, { threads, signal: stopping.signal, onItem: () => stopping.abort(reason) })
+    await t.throwsAsync(running, { is: reason })
+  }
+})
+
 /** Changes something in a directory although it is read-only. */
 function spoil(directory: string, change: () => void): void {
   for (const name of [directory, join(directory, 'share')])
