@@ -10,6 +10,7 @@ import { parseSha256 } from '../../format/hash.ts'
 import { type BlobKey, type BlobListing, type BlobStore, type ByteRange, blobKinds, type TakeChunk } from './blobs.ts'
 import { createChunks } from './chunks.ts'
 import { isMissing, syncDirectory, syncFile } from './durable.ts'
+import { createHotBlobs } from './hot-blobs.ts'
 import { createOpenFiles, type OpenFile } from './open-files.ts'
 
 export async function openDirectoryBlobs(directory: string): Promise<BlobStore> {
@@ -17,6 +18,11 @@ export async function openDirectoryBlobs(directory: string): Promise<BlobStore> 
   const pathOf = (key: BlobKey) => blobPathOf(directory, key)
   const files = createOpenFiles(OPEN_FILES)
   const chunks = createChunks()
+  const hot = createHotBlobs(HOT_BYTES)
+  const forget = (key: BlobKey): void => {
+    files.forget(pathOf(key))
+    hot.forget(nameOf(key))
+  }
 
   async function put(key: BlobKey, file: string): Promise<void> {
     const path = pathOf(key)
@@ -25,15 +31,22 @@ export async function openDirectoryBlobs(directory: string): Promise<BlobStore> 
       await syncDirectory(dirname(dirname(path)))
     }
     await moveFile(file, path)
-    files.forget(path)
+    forget(key)
     await syncDirectory(dirname(path))
   }
 
   async function read(key: BlobKey, range: ByteRange, take: TakeChunk): Promise<boolean> {
+    const name = nameOf(key)
+    const ready = hot.get(name, range.end)
+    if (ready !== undefined && range.end > range.start) {
+      await take(ready.subarray(range.start, range.end))
+      return true
+    }
+    const reading = hot.begin()
     const chunk = chunks.take()
     try {
       const found = await files.use(pathOf(key), async (file) => {
-        await readRange({ ...file, chunk }, range, take)
+        await readRange({ ...file, chunk, offer: (bytes) => reading.offer(name, bytes) }, range, take)
         return true
       })
       return found ?? false
@@ -44,7 +57,7 @@ export async function openDirectoryBlobs(directory: string): Promise<BlobStore> 
 
   async function remove(key: BlobKey): Promise<void> {
     await rm(pathOf(key), { force: true })
-    files.forget(pathOf(key))
+    forget(key)
   }
 
   return {
@@ -57,19 +70,25 @@ export async function openDirectoryBlobs(directory: string): Promise<BlobStore> 
   }
 }
 
+/** Made for every download, and quicker than a path. */
+function nameOf({ kind, digest }: BlobKey): string {
+  return kind + digest
+}
+
 export function blobPathOf(directory: string, { kind, digest }: BlobKey): string {
   return join(directory, `${kind}s`, digest.slice(0, 2), digest)
 }
 
 const OPEN_FILES = 256
+const HOT_BYTES = 32 * 1024 * 1024
 
 /** A range so short, of a file that was read lately, costs less than to ask another thread for it. */
 const SHORT_BYTES = 64 * 1024
 
-type Source = OpenFile & { readonly chunk: Buffer }
+type Source = OpenFile & { readonly chunk: Buffer; readonly offer: (beginning: Buffer) => void }
 
 async function readRange(source: Source, { start, end }: ByteRange, take: TakeChunk): Promise<void> {
-  const { descriptor, isWarm, chunk } = source
+  const { descriptor, isWarm, chunk, offer } = source
   const isQuick = isWarm && end - start <= SHORT_BYTES
   for (let at = start; at < end; ) {
     const wanted = Math.min(chunk.length, end - at)
@@ -77,6 +96,7 @@ async function readRange(source: Source, { start, end }: ByteRange, take: TakeCh
       ? readSync(descriptor, chunk, 0, wanted, at)
       : await readAt(descriptor, chunk, { position: at, bytes: wanted })
     if (bytes === 0) throw new Error(`a blob ends at ${at}, expected ${end}`)
+    if (isWarm && at === 0 && bytes === end) offer(chunk.subarray(0, bytes))
     at += bytes
     await take(bytes === chunk.length ? chunk : chunk.subarray(0, bytes))
   }

@@ -68,6 +68,31 @@ export function blobSuite(test: TestFn, name: string, open: OpenBlobs): void {
     t.true((await read(blobs, key, 0, big.length))?.equals(big))
   })
 
+  test(`${name}: what is read often is what is there, also after it was replaced or removed`, async (t) => {
+    const blobs = await open(t)
+    const small = Buffer.alloc(3000, 'small')
+    const other = Buffer.alloc(3100, 'other')
+    const key = keyOf(small)
+    const often = async (expected: Buffer | undefined, ends: readonly number[]): Promise<void> => {
+      for (const end of [...ends, ...ends, ...ends]) {
+        t.deepEqual(await read(blobs, key, 0, end), expected?.subarray(0, end))
+        t.deepEqual(await read(blobs, key, 5, end), expected?.subarray(5, end))
+      }
+    }
+    await blobs.put(key, staged(t, small))
+    await often(small, [1000, 3000, 2000])
+    // The same archive, compressed otherwise.
+    await blobs.put(key, staged(t, other))
+    await often(other, [3000, 3100])
+    // While it is read and not kept yet.
+    await blobs.put(key, staged(t, small))
+    await read(blobs, key, 0, 3000)
+    await read(blobs, key, 0, 3000, async () => blobs.put(key, staged(t, other)))
+    await often(other, [3000, 3100])
+    await blobs.remove(key)
+    await often(undefined, [3000, 100])
+  })
+
   test(`${name}: a read under way survives the removal`, async (t) => {
     const blobs = await open(t)
     const key = keyOf(big)
