@@ -1,6 +1,6 @@
 // `npm run bench:startup`: how long commands take that only look, as a ratio to `node -e 0`: `install` with nothing to do, `list`, `show`
 // and `path`, when they are asked again and nothing has changed. The limit is 1.8. What they take when they are asked for the first
-// time is told too. Runs alternate (A B A B) and medians are compared, so that a busy machine slows both.
+// time is told too, and what they take with two channels more, one of them a directory that is read as it is. Runs alternate (A B A B) and medians are compared, so that a busy machine slows both.
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -19,6 +19,7 @@ type Contender = {
   readonly argv: readonly string[]
   readonly times: number[]
   readonly limit?: number
+  readonly env?: NodeJS.ProcessEnv
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'abn-bench-'))
@@ -31,6 +32,16 @@ try {
   const base: Contender = { name: 'node -e 0', argv: [process.execPath, '-e', '0'], times: [] }
   const again = ['install greet', 'list', 'show greet', 'path greet'].map((line) => contender(line))
   compare([base, ...again.map((each) => ({ ...each, limit }))], { rounds })
+  const withChannels = makeChannels()
+  run([launcher, 'install', 'greet'], withChannels)
+  await delay(2100)
+  const those = ['install greet', 'install pear', 'search pear'].map((line) => ({
+    ...contender(line),
+    limit,
+    env: withChannels,
+  }))
+  process.stdout.write('with two channels:\n')
+  compare([{ ...base, times: [] }, ...those], { rounds: rounds >> 1 })
   const first = ['install greet', 'list', 'show greet', 'path greet', 'search greet', '--version']
   process.stdout.write('the first time:\n')
   compare([{ ...base, times: [] }, ...first.map(contender)], { rounds: rounds >> 1, before: forget })
@@ -52,9 +63,9 @@ function compare(
   { rounds, before }: { readonly rounds: number; readonly before?: () => void },
 ): void {
   for (let round = -1; round < rounds; round++) {
-    for (const { argv, times } of contenders) {
+    for (const { argv, times, env: own } of contenders) {
       before?.()
-      const seconds = run(argv)
+      const seconds = run(argv, own)
       if (round >= 0) times.push(seconds)
     }
   }
@@ -79,9 +90,46 @@ function makeChannel(): string {
   return channel
 }
 
-function run([program = '', ...args]: readonly string[]): number {
+/** Another home, with two channels configured and a package of each installed. */
+function makeChannels(): NodeJS.ProcessEnv {
+  const own = { ...env, HOME: join(directory, 'home'), ABNPKG_ROOT: join(directory, 'root-with-channels') }
+  mkdirSync(own.HOME)
+  const [followed, live] = ['pear', 'plum'].map((fruit) => {
+    const channel = join(directory, fruit)
+    mkdirSync(join(channel, 'recipes/packages'), { recursive: true })
+    const build = `steps({ directories: [\`\${out}/share\`], steps: [['tool', 'write', \`\${out}/share/${fruit}\`, 'x']] })`
+    writeFileSync(
+      join(channel, `recipes/packages/${fruit}.ts`),
+      [
+        "import { out, recipe, steps } from 'abnpkg'",
+        "import { tool } from 'abnpkg/tool.ts'",
+        `const build = ${build}`,
+        `export const ${fruit} = recipe({ name: '${fruit}', version: '1', summary: 'x', license: 'MIT', tools: [tool], build })`,
+      ].join('\n'),
+    )
+    return channel
+  })
+  const git = [
+    'git',
+    '-C',
+    followed ?? '',
+    '-c',
+    'user.name=a',
+    '-c',
+    'user.email=a@example.org',
+    '-c',
+    'commit.gpgsign=false',
+  ]
+  for (const words of ['init -q -b main', 'add .', 'commit -q -m first']) run([...git, ...words.split(' ')], own)
+  run([launcher, 'channel', 'add', 'pears', followed ?? '', '--unsigned'], own)
+  run([launcher, 'channel', 'add', 'plums', live ?? '', '--live'], own)
+  run([launcher, 'install', 'pear', 'plum'], own)
+  return own
+}
+
+function run([program = '', ...args]: readonly string[], own: NodeJS.ProcessEnv = env): number {
   const start = performance.now()
-  const { status, stderr } = spawnSync(program, args, { env, encoding: 'utf8' })
+  const { status, stderr } = spawnSync(program, args, { env: own, encoding: 'utf8' })
   const seconds = (performance.now() - start) / 1000
   if (status !== 0) throw new Error(`${program} ${args.join(' ')} failed:\n${stderr}`)
   return seconds

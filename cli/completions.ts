@@ -165,19 +165,66 @@ compdef _abnpkg abnpkg`
 
 function fishScript(commands: readonly Described[], global: readonly Option[]): string {
   const quoted = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
-  const optionLine = (condition: string, { name, short, value, help }: Option) =>
-    `complete -c abnpkg ${condition}-l ${name}${short ? ` -s ${short}` : ''}${value ? ' -r' : ''} -d ${quoted(help)}`
-  const lines = ['# Completions of abnpkg for fish: abnpkg completions fish | source', 'complete -c abnpkg -f']
-  for (const option of global) lines.push(optionLine('', option))
+  const line = (condition: string, rest: string) =>
+    `complete -c abnpkg -n ${quoted(`__abnpkg_is ${condition}`)} ${rest}`
+  const optionText = ({ name, short, value, help }: Option) =>
+    `-l ${name}${short ? ` -s ${short}` : ''}${value ? ' -r -F' : ''} -d ${quoted(help)}`
+  const lines = [
+    '# Completions of abnpkg for fish: abnpkg completions fish | source',
+    ...fishFunction(global),
+    'complete -c abnpkg -f',
+    line('--', '-F'),
+  ]
+  for (const option of global) lines.push(`complete -c abnpkg ${optionText(option)}`)
   for (const { name, summary, first, words, options } of commands) {
-    const seen = `-n '__fish_seen_subcommand_from ${name}' `
-    lines.push(`complete -c abnpkg -n __fish_use_subcommand -a ${name} -d ${quoted(summary)}`)
-    for (const option of optionsOf(options)) lines.push(optionLine(seen, option))
-    if (first.length > 0) lines.push(`complete -c abnpkg ${seen}-a ${quoted(first.join(' '))}`)
-    if (words === 'files') lines.push(`complete -c abnpkg ${seen}-F`)
-    else lines.push(`complete -c abnpkg ${seen}-a ${quoted(fishWords(words, commands))}`)
+    lines.push(line("''", `-a ${name} -d ${quoted(summary)}`))
+    for (const option of optionsOf(options)) lines.push(line(name, optionText(option)))
+    if (first.length > 0) lines.push(line(`${name} first`, `-a ${quoted(first.join(' '))}`))
+    const where = first.length > 0 ? `${name} more` : name
+    if (words === 'files') lines.push(line(where, '-F'))
+    else lines.push(line(where, `-a ${quoted(fishWords(words, commands))}`))
   }
   return lines.join('\n')
+}
+
+/** Whether the words up to the cursor are of that command ('': there is none yet; --: the end of options was there). */
+function fishFunction(global: readonly Option[]): readonly string[] {
+  return [
+    'function __abnpkg_is',
+    '    set -l command',
+    '    set -l count 0',
+    '    set -l skip 0',
+    '    for token in (commandline -opc)[2..-1]',
+    '        if test $skip = 1',
+    '            set skip 0',
+    '            continue',
+    '        end',
+    '        switch $token',
+    '            case --',
+    '                test "$argv[1]" = --',
+    '                return',
+    `            case ${withValue(global).replaceAll('|', ' ')}`,
+    '                set skip 1',
+    "            case '-*'",
+    "            case '*'",
+    '                if test -z "$command"',
+    '                    set command $token',
+    '                else',
+    '                    set count (math $count + 1)',
+    '                end',
+    '        end',
+    '    end',
+    '    test "$argv[1]" = "$command"; or return 1',
+    '    switch "$argv[2]"',
+    '        case first',
+    '            test $count = 0',
+    '        case more',
+    '            test $count -gt 0',
+    "        case '*'",
+    '            return 0',
+    '    end',
+    'end',
+  ]
 }
 
 function fishWords(words: Exclude<Words, 'files'>, commands: readonly Described[]): string {

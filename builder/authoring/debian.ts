@@ -7,6 +7,7 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { AbnError } from '../../format/errors.ts'
+import { withDiskErrors } from '../../store/io-errors.ts'
 import { compareVersions } from '../evaluate/versions.ts'
 import { isDebianArchive, readAptEntries } from '../fetch/apt.ts'
 import { decompress } from '../unpack/decompress.ts'
@@ -128,8 +129,10 @@ async function indexOf(
   signal.throwIfAborted()
   const arrived = await upstream.file([`mirror://debian/dists/${suite}/main/source/Sources.xz`], 200 << 20)
   if (arrived === undefined) return undefined
-  mkdirSync(cacheDirectory, { recursive: true })
-  renameSync(arrived.path, kept)
+  withDiskErrors(`cannot write ${kept}`, () => {
+    mkdirSync(cacheDirectory, { recursive: true })
+    renameSync(arrived.path, kept)
+  })
   return kept
 }
 

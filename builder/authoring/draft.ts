@@ -30,6 +30,10 @@ export type DraftBuild = {
   readonly omit?: readonly string[]
   /** A target, or why there are none; undefined: the build system's own. */
   readonly check: { readonly target: string } | { readonly off: string } | undefined
+  /** Arguments of every make. */
+  readonly make?: readonly string[]
+  /** Shell lines between configure and make. */
+  readonly before?: readonly string[]
   /** Undefined: make install. Else path in the output → path in the source. */
   readonly install: Readonly<Record<string, string>> | undefined
 }
@@ -37,8 +41,8 @@ export type DraftBuild = {
 /** What stands where nothing could be guessed; lint finds it. */
 export const todo = 'TODO'
 
-/** `prefix`: how modules of our own recipes are imported: 'abnpkg/' or './'. */
-export function recipeText(draft: Draft, prefix: 'abnpkg/' | './'): string {
+/** `prefixOf`: how a module of a recipe is imported: 'abnpkg/' or './'. */
+export function recipeText(draft: Draft, prefixOf: (name: string) => 'abnpkg/' | './'): string {
   const { name, version, build, tools, libraries } = draft
   const source = draft.isZip ? 'zip' : 'tarball'
   const system = build.system === 'gnu' ? 'gnuBuild' : 'makeBuild'
@@ -47,7 +51,8 @@ export function recipeText(draft: Draft, prefix: 'abnpkg/' | './'): string {
   return `${[
     `import { ${names.join(', ')} } from 'abnpkg'`,
     ...imports.map(
-      (one) => `import { ${constantOf(one) === `${one}Package` ? one : constantOf(one)} } from '${prefix}${one}.ts'`,
+      (one) =>
+        `import { ${constantOf(one) === `${one}Package` ? one : constantOf(one)} } from '${prefixOf(one)}${one}.ts'`,
     ),
     '',
     ...draft.comments.map((line) => `// ${line}`),
@@ -79,20 +84,31 @@ function urlLines({ urls, version }: Draft): string[] {
   return one.length <= 120 ? [one] : ['    urls: [', ...list.map((url) => `      ${url},`), '    ],']
 }
 
-function optionsText({ configure, omit = [], check, install }: DraftBuild): string {
+function optionsText({ configure, omit = [], make = [], before = [], check, install }: DraftBuild): string {
   const parts: string[] = []
   if (configure !== undefined) {
     const words = configure.map((word) => (word.includes('{out}') ? `\`${word}\`` : quoted(word)))
     parts.push(`omit: 'all', configure: [${words.join(', ')}]`)
   }
   if (omit.length > 0) parts.push(`omit: [${omit.map(quoted).join(', ')}]`)
+  if (make.length > 0) parts.push(`make: [${make.map(quoted).join(', ')}]`)
+  if (before.length > 0) parts.push(`build: { before: ${linesText(before)} }`)
   if (check !== undefined && 'off' in check) parts.push(`check: { off: ${quoted(check.off)} }`)
   else if (check !== undefined) parts.push(`check: [${quoted(check.target)}]`)
   if (install !== undefined) {
     const files = Object.entries(install).map(([to, from]) => `${quoted(to)}: ${quoted(from)}`)
     parts.push(`install: { files: { ${files.join(', ')} } }`)
   }
-  return parts.length === 0 ? '' : `{ ${parts.join(', ')} }`
+  const line = `{ ${parts.join(', ')} }`
+  if (line.length < 100 && !line.includes('\n')) return parts.length === 0 ? '' : line
+  return `{\n${parts.map((part) => `    ${part},\n`).join('')}  }`
+}
+
+function linesText(lines: readonly string[]): string {
+  const [only] = lines
+  if (only !== undefined && lines.length === 1) return quoted(only)
+  const escaped = lines.map((line) => `        ${line.replace(/[\\`]|\$\{/g, '\\$&')}\n`)
+  return `\`\n${escaped.join('')}      \``
 }
 
 function smokeLines({ programs }: Draft): string[] {
@@ -101,5 +117,6 @@ function smokeLines({ programs }: Draft): string[] {
 }
 
 function quoted(text: string): string {
+  if (text.includes("'") && !/["\\]/.test(text)) return `"${text}"`
   return `'${text.replace(/[\\']/g, '\\$&')}'`
 }

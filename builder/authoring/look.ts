@@ -6,6 +6,7 @@ import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Compression } from '../../format/derivation.ts'
 import { licenceIn } from './licences.ts'
+import { type Obstacles, obstaclesIn } from './obstacles.ts'
 
 export type Facts = {
   /** The only directory at the top, or undefined when there is not exactly one. */
@@ -30,6 +31,7 @@ export type Facts = {
   /** Why its tests cannot run in a build, as far as one can see. */
   readonly testsNeed: string | undefined
   readonly warnings: readonly string[]
+  readonly obstacles: Obstacles
 }
 
 /** `directory`: the archive, unpacked with nothing stripped. `name`: of the package. */
@@ -53,16 +55,23 @@ export function lookInto(directory: string, name: string): Facts {
     systemName: system === 'other' ? systemNameOf(has) : '',
     targets: targetsIn(read(makefile ?? '')),
     programs: programsIn(files, read, name),
-    saysVersion:
-      system === 'gnu' ||
-      [...files].some((path) => /^[^/]*\.c$|^src\/[^/]*\.c$/.test(path) && /"(--)?version"/.test(read(path))),
+    saysVersion: [...files].some((path) => /\.[chy]$/.test(path) && !isOfTests(path) && SAYS_VERSION.test(read(path))),
     licence: spdx === undefined || licenceFile === undefined ? undefined : { spdx, file: licenceFile },
     summary: summaryIn([...files].filter((path) => /^README/i.test(path)).map(read), name),
     tools: toolsFor(files),
     libraries: librariesIn(read('configure.ac') || read('configure.in') || read(makefile ?? '')),
     testsNeed: testsNeed(files, read),
     warnings: warningsAbout(files),
+    obstacles: obstaclesIn({ files, read, name }),
   }
+}
+
+/** As an option in full, in a table of getopt_long(3) or of those that are made after it, or by way of argp or gnulib. */
+const SAYS_VERSION =
+  /"--version"|"version"\s*,\s*(?:no_argument|ap_no|FALSE|false|0|NULL)\b|GETOPT_VERSION|argp_program_version|parse_long_options|parse_gnu_standard_options/
+
+function isOfTests(path: string): boolean {
+  return /(?:^|\/)(?:tests?|testsuite|gnulib)\//.test(path)
 }
 
 /** By its name; undefined for what recipes cannot unpack. */

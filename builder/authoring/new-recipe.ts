@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { AbnError } from '../../format/errors.ts'
+import { diskError, withDiskErrors } from '../../store/io-errors.ts'
 import { compareVersions } from '../evaluate/versions.ts'
 import { unpackSource } from '../unpack/source.ts'
 import { type DebianOptions, type DebianSource, findDebianSource, requireDebianSource } from './debian.ts'
@@ -27,8 +28,10 @@ export type NewRecipeOptions = DebianOptions & {
   /** In place of what the address says. */
   readonly name?: string | undefined
   readonly version?: string | undefined
-  /** Whether we have a recipe of that name. */
+  /** Whether there is a recipe of that name. */
   readonly has: (name: string) => boolean
+  /** Whether it is one of ours; `has` unless told. */
+  readonly isOurs?: (name: string) => boolean
 }
 
 /** Throws ABN_UPSTREAM_…, ABN_UNPACK_…, ABN_AUTHORING_ARCHIVE. */
@@ -135,7 +138,8 @@ async function draftFrom({ name, version, urls }: Wanted, options: NewRecipeOpti
   }
   const facts = await inside(arrived, options.signal, (directory) => lookInto(directory, name))
   const build = buildOf(facts)
-  const tools = facts.tools.filter(options.has)
+  const needed = [...facts.tools, ...facts.obstacles.tools]
+  const tools = [...new Set(needed)].filter(options.has).sort()
   const libraries = facts.libraries.filter(options.has)
   const draft: Draft = {
     name,
@@ -154,28 +158,31 @@ async function draftFrom({ name, version, urls }: Wanted, options: NewRecipeOpti
     comments:
       facts.system === 'other' ? [`${todo}: its build system is ${facts.systemName}; write the build yourself.`] : [],
   }
-  return { draft, guesses: guessesOf(facts, draft, arrived), warnings: warningsOf(facts, draft, options.has) }
+  return { draft, guesses: guessesOf(facts, draft, arrived), warnings: warningsOf(facts, draft, options) }
 }
 
 /** As the recipe has it: a template. */
 const PREFIX = '--prefix=$' + '{out}'
 
-function buildOf({ system, handwritten, isOldConfigSub, targets, testsNeed, programs }: Facts): DraftBuild {
+function buildOf(facts: Facts): DraftBuild {
+  const { system, handwritten, isOldConfigSub, targets, testsNeed, programs } = facts
+  const { make, before } = facts.obstacles
   const off = testsNeed === undefined ? undefined : { off: `the test suite needs ${testsNeed}` }
   if (system !== 'make') {
     const own = handwritten && [PREFIX, ...(handwritten.takesCompiler ? ['CC=tcc'] : [])]
     const omit = own === undefined && isOldConfigSub ? ['--build'] : []
-    return { system: 'gnu', configure: own, omit, check: off, install: undefined }
+    return { system: 'gnu', configure: own, omit, make, before, check: off, install: undefined }
   }
   const target = ['check', 'test', 'tests'].find((one) => targets.has(one))
   const check =
     off ?? (target === undefined ? { off: 'the makefile has no tests' } : target === 'check' ? undefined : { target })
   const files = Object.fromEntries(programs.map((program) => [`bin/${program}`, program]))
-  return { system: 'make', check, install: targets.has('install') ? undefined : files }
+  return { system: 'make', make, before, check, install: targets.has('install') ? undefined : files }
 }
 
 function guessesOf(facts: Facts, draft: Draft, arrived: Arrived): readonly string[] {
   const { system, licence, testsNeed, top } = facts
+  const parsers = draft.tools.filter((tool) => facts.tools.includes(tool))
   const how = {
     gnu: 'configure is there: gnuBuild',
     make: 'a makefile is there: makeBuild',
@@ -191,19 +198,32 @@ function guessesOf(facts: Facts, draft: Draft, arrived: Arrived): readonly strin
       ? 'no licence was recognised'
       : `licence from ${licence.file}; whether "or later" holds is for you to see`,
     ...(draft.libraries.length > 0 ? [`libraries from its configuration: ${draft.libraries.join(', ')}`] : []),
-    ...(draft.tools.length > 0 ? [`tools from files without a compiled form: ${draft.tools.join(', ')}`] : []),
+    ...(parsers.length > 0 ? [`tools from files without a compiled form: ${parsers.join(', ')}`] : []),
+    ...facts.obstacles.guesses,
     ...(testsNeed === undefined ? [] : [`no tests: they need ${testsNeed}`]),
     ...(draft.programs.length > 0
       ? [`programs: ${draft.programs.join(', ')}`]
-      : ['no smoke test: which programs it has is not clear']),
+      : ['no smoke test: no program of it seems to know --version; write one that shows that it works']),
   ]
 }
 
-function warningsOf({ warnings, system, systemName }: Facts, { name }: Draft, has: (name: string) => boolean) {
+function warningsOf(
+  { warnings, system, systemName, tools, obstacles }: Facts,
+  { name }: Draft,
+  { has, isOurs = has }: NewRecipeOptions,
+) {
   return [
     ...warnings,
     ...(system === 'other' ? [`no recipe function is for its build system (${systemName})`] : []),
-    ...(has(name) ? [`we have a recipe of that name, which is meant by ${name}; write CHANNEL:${name} for yours`] : []),
+    ...[...tools, ...obstacles.tools]
+      .filter((tool) => !has(tool))
+      .map(
+        (tool) =>
+          `its build needs ${tool}, for which there is no recipe: 'abnpkg recipe new ${tool}', then this again with --force`,
+      ),
+    ...(isOurs(name)
+      ? [`we have a recipe of that name, which is meant by ${name}; write CHANNEL:${name} for yours`]
+      : []),
   ]
 }
 
@@ -219,7 +239,7 @@ async function inside<T>(
       hint: 'there is tar (plain, gz, bz2, xz, zst) and zip',
     })
   }
-  const root = mkdtempSync(join(tmpdir(), 'abnpkg-look-'))
+  const root = withDiskErrors(`cannot write in ${tmpdir()}`, () => mkdtempSync(join(tmpdir(), 'abnpkg-look-')))
   try {
     await unpackSource({
       file: path,
@@ -230,6 +250,8 @@ async function inside<T>(
       limits: { bytes: 2 * 2 ** 30, entries: 100_000 },
     })
     return look(join(root, 'source'))
+  } catch (error) {
+    throw diskError(`cannot unpack ${basename(url)} in ${root}`, error)
   } finally {
     rmSync(root, { recursive: true, force: true })
   }
@@ -241,5 +263,14 @@ function homepageOf(url: string, name: string): string | undefined {
 }
 
 function listed(what: string, names: readonly string[]): string[] {
-  return names.length === 0 ? [] : [what, `  ${names.slice(0, 40).join(' ')}`]
+  const lines: string[] = []
+  for (const name of names.slice(0, 40)) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + name.length < WIDEST) lines[lines.length - 1] = `${last} ${name}`
+    else lines.push(`  ${name}`)
+  }
+  return names.length === 0 ? [] : [what, ...lines]
 }
+
+/** Columns of a comment, without the sign before it. */
+const WIDEST = 110

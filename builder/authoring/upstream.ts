@@ -9,6 +9,7 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AbnError } from '../../format/errors.ts'
 import { parseSha256, type Sha256 } from '../../format/hash.ts'
+import { diskError } from '../../store/io-errors.ts'
 import { makeDirectories } from '../../store/make-directories.ts'
 import { discard, Http } from '../fetch/http.ts'
 import { type Candidate, candidatesOf, showUrl } from '../fetch/mirrors.ts'
@@ -59,8 +60,16 @@ export class Upstream implements AsyncDisposable {
     return got?.value
   }
 
-  /** The file behind the first address that has it, in the cache of sources. Throws as text. */
+  /** The file behind the first address that has it, in the cache of sources. Throws as text, ABN_DISK_FULL, ABN_STORE_UNUSABLE. */
   async file(urls: readonly string[], largestBytes = 1 << 30): Promise<Arrived | undefined> {
+    try {
+      return await this.#file(urls, largestBytes)
+    } catch (error) {
+      throw diskError(`cannot keep sources in ${this.#options.sourceCache}`, error)
+    }
+  }
+
+  async #file(urls: readonly string[], largestBytes: number): Promise<Arrived | undefined> {
     const { sourceCache } = this.#options
     makeDirectories(sourceCache)
     const got = await this.#first(urls, async (body) => {

@@ -15,6 +15,7 @@ import type { Channel } from '../evaluate/channel.ts'
 import { readCommit } from './authenticate.ts'
 import { type ChannelTree, readChannelTree, writeChannelTree } from './channel-tree.ts'
 import { parseObjectId } from './git-objects.ts'
+import { noteUse } from './note-use.ts'
 import type { ChannelPin } from './pin.ts'
 
 export type CheckoutOptions = {
@@ -31,14 +32,18 @@ export type CheckoutOptions = {
  */
 export async function checkedOut(pin: ChannelPin, options: CheckoutOptions): Promise<Channel> {
   const directory = join(options.cacheDirectory, pin.digest)
-  if (!existsSync(directory)) await fetchPin(pin, options)
+  if (existsSync(directory)) noteUse(directory)
+  else await fetchPin(pin, options)
   return { name: pin.name, directory, modules: 'recipes/packages' }
 }
 
 /** Puts a tree that was read from a repository into its place. Resolves to its digest. */
 export async function checkOut(tree: ChannelTree, { cacheDirectory }: Pick<CheckoutOptions, 'cacheDirectory'>) {
   const directory = join(cacheDirectory, tree.digest)
-  if (existsSync(directory)) return tree.digest
+  if (existsSync(directory)) {
+    noteUse(directory)
+    return tree.digest
+  }
   try {
     makeDirectories(cacheDirectory)
     const temporary = join(cacheDirectory, `${TEMPORARY}${process.pid}-${randomBytes(6).toString('hex')}`)

@@ -3,6 +3,7 @@ import { AbnError } from '../../format/errors.ts'
 import type { Channel } from '../evaluate/channel.ts'
 import { type EvaluateOptions, evaluate } from '../evaluate/evaluate.ts'
 import type { Evaluation } from '../evaluate/evaluation.ts'
+import { useEvaluation } from '../evaluate/file-states.ts'
 import { type CheckoutOptions, checkedOut } from './checkout.ts'
 import { CombinedEvaluation, type EvaluatedChannel } from './combine.ts'
 import type { ConfiguredChannel } from './configuration.ts'
@@ -53,6 +54,8 @@ async function evaluated(channel: Channel, options: Evaluating): Promise<Evaluat
 function failureOf({ name }: Channel, error: unknown, signal: AbortSignal) {
   signal.throwIfAborted()
   if (!(error instanceof AbnError)) throw error
+  // What made it fail is not among what is remembered, so that no answer may be that was given without it.
+  useEvaluation(undefined)
   const { code, message, hint } = error
   return { module: `${name}:`, names: [], code, message, ...(hint === undefined ? {} : { hint }) }
 }

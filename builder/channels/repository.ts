@@ -11,10 +11,12 @@ import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { AbnError } from '../../format/errors.ts'
 import { sha256Of } from '../../format/hash.ts'
+import { withDiskErrors } from '../../store/io-errors.ts'
 import { makeDirectories } from '../../store/make-directories.ts'
 import { removeDirectory } from '../../store/remove-directory.ts'
 import { gitCommand, gitEnvironment, runGit } from '../fetch/run-git.ts'
 import { type ObjectId, type ObjectKind, parseObjectId, requireObject } from './git-objects.ts'
+import { noteUse } from './note-use.ts'
 import { parseChannelAddress } from './pin.ts'
 
 export type RepositoryOptions = {
@@ -51,12 +53,13 @@ export class Repository implements AsyncDisposable {
     parseChannelAddress(url)
     const { takeLock } = await import('../../store/lock.ts')
     const above = join(options.cacheDirectory, 'repositories')
-    makeDirectories(above)
+    withDiskErrors(`cannot make ${above}`, () => makeDirectories(above))
     const directory = join(above, sha256Of(url).slice(0, 32))
     const lock = await takeLock(`${directory}.lock`, 'exclusive', { signal: options.signal })
     const repository = new Repository(directory, url, options, lock)
     try {
       if (!existsSync(join(directory, 'HEAD'))) await repository.clear()
+      noteUse(directory)
       return repository
     } catch (error) {
       lock[Symbol.dispose]()
@@ -72,8 +75,10 @@ export class Repository implements AsyncDisposable {
   /** Begins anew, for what is there is damaged. */
   async clear(hash: 'sha1' | 'sha256' = 'sha1'): Promise<void> {
     this.#closeReader()
-    removeDirectory(this.#directory)
-    makeDirectories(this.#directory)
+    withDiskErrors(`cannot make ${this.#directory}`, () => {
+      removeDirectory(this.#directory)
+      makeDirectories(this.#directory)
+    })
     this.#isFresh = true
     await this.#git(['init', '--quiet', '--bare', '--template=', `--object-format=${hash}`, '.'])
   }

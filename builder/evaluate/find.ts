@@ -4,6 +4,8 @@
  * 'extra:hello' is that of the channel extra. Hidden packages are found too, if nothing else has the name.
  */
 import { AbnError } from '../../format/errors.ts'
+import type { BrokenModule } from './broken.ts'
+import { mainChannel } from './channel.ts'
 import type { Evaluation } from './evaluation.ts'
 import { nearest } from './nearest.ts'
 import type { EvaluatedPackage } from './package.ts'
@@ -13,20 +15,81 @@ import { compareVersions, semanticVersionOf } from './versions.ts'
 
 export type PackageSpec = { readonly name: string; readonly range: string | undefined }
 
+export type FindOptions = {
+  /** For what is written down: not what a broken recipe may stand above, in version or because its channel goes first. */
+  readonly refuseBroken?: boolean
+}
+
 /** Throws ABN_PACKAGE_SPEC, ABN_PACKAGE_UNKNOWN, ABN_PACKAGE_VERSION, or what is wrong with the recipe of that name. */
-export async function findPackage(evaluation: Evaluation, spec: string): Promise<EvaluatedPackage> {
-  return evaluation.load(await findEntry(evaluation, spec))
+export async function findPackage(
+  evaluation: Evaluation,
+  spec: string,
+  options: FindOptions = {},
+): Promise<EvaluatedPackage> {
+  return evaluation.load(await findEntry(evaluation, spec, options))
 }
 
 /** As findPackage, but reads no derivation. */
-export async function findEntry(evaluation: Evaluation, spec: string): Promise<PackageEntry> {
+export async function findEntry(
+  evaluation: Evaluation,
+  spec: string,
+  { refuseBroken = false }: FindOptions = {},
+): Promise<PackageEntry> {
   const { name, range } = parsePackageSpec(spec)
   const all = evaluation.entriesNamed(name)
   if (all.length === 0) throw unknownPackage(evaluation, name)
   const listed = all.filter((entry) => !entry.hidden)
   const found = (await highest(listed, range)) ?? (await highest(all, range))
+  const broken = evaluation.broken.length === 0 ? undefined : brokenInstead(evaluation, name, found ?? all[0])
+  if (broken !== undefined && (found === undefined || broken.isEarlier || (refuseBroken && found.version !== range))) {
+    throw brokenRecipe(name, broken.module)
+  }
   if (found === undefined) throw unknownVersion(all, name, range ?? '')
   return found
+}
+
+/** What a person should know who takes `found` without refuseBroken: that a broken recipe may have what was meant. */
+export function brokenBeside(evaluation: Evaluation, spec: string, found: PackageEntry): BrokenModule | undefined {
+  const { name, range } = parsePackageSpec(spec)
+  if (evaluation.broken.length === 0 || found.version === range) return undefined
+  return brokenInstead(evaluation, name, found)?.module
+}
+
+/**
+ * A broken module that may have a package of that name: in the channel of `found`, or in one that goes before it, whose package would
+ * then be meant. What names it has is a guess.
+ */
+function brokenInstead(
+  evaluation: Evaluation,
+  name: string,
+  found: PackageEntry | undefined,
+): { readonly module: BrokenModule; readonly isEarlier: boolean } | undefined {
+  const [, channel, plain = name] = /^([^:]*):(.*)$/s.exec(name) ?? []
+  const order = [mainChannel, ...evaluation.channels.map((one) => one.name).filter((one) => one !== mainChannel)]
+  const place = channel ?? (found === undefined ? mainChannel : evaluation.load(found).metadata.channel)
+  const before = channel === undefined ? order.slice(0, order.indexOf(place)) : []
+  for (const module of evaluation.broken) {
+    const from = channelOfModule(module)
+    if (module.names.includes(plain) && (from === place || before.includes(from))) {
+      return { module, isEarlier: from !== place }
+    }
+  }
+  return undefined
+}
+
+/** A broken recipe of that name and channel, if there may be one. */
+export function brokenNamed(evaluation: Evaluation, name: string, channel: string): AbnError | undefined {
+  const plain = name.slice(name.indexOf(':') + 1)
+  const found = evaluation.broken.find((one) => channelOfModule(one) === channel && one.names.includes(plain))
+  return found && brokenRecipe(name, found)
+}
+
+function channelOfModule({ module }: BrokenModule): string {
+  return module.includes(':') ? module.slice(0, module.indexOf(':')) : mainChannel
+}
+
+function brokenRecipe(name: string, { code, message, hint }: BrokenModule): AbnError {
+  return new AbnError(code, `the recipe of ${name} is broken: ${message}`, hint === undefined ? {} : { hint })
 }
 
 /** Throws ABN_PACKAGE_SPEC. */
@@ -68,9 +131,15 @@ function unknownPackage(evaluation: Evaluation, name: string): AbnError {
   const broken = evaluation.broken.find(
     ({ module, names }) => module.startsWith(channel) && (names.includes(plain) || module === channel),
   )
-  if (broken !== undefined) {
-    const { code, message, hint } = broken
-    return new AbnError(code, `the recipe of ${name} is broken: ${message}`, hint === undefined ? {} : { hint })
+  if (broken !== undefined) return brokenRecipe(name, broken)
+  const failed = evaluation.broken.find(({ module }) => module.endsWith(':') && channel === '')
+  if (failed !== undefined) {
+    const { module, code, message, hint } = failed
+    return new AbnError(
+      code,
+      `there is no package called ${name}, but the channel ${module.slice(0, -1)} cannot be read: ${message}`,
+      hint === undefined ? {} : { hint },
+    )
   }
   const listed = new Set(evaluation.entries().flatMap((entry) => (entry.hidden ? [] : [entry.name])))
   const near = nearest(name, listed)

@@ -3,6 +3,9 @@
 // uses what it says checks the hashes.
 
 import { spawn } from 'node:child_process'
+import { statfsSync } from 'node:fs'
+import { AbnError } from '../../format/errors.ts'
+import { diskFullHint } from '../../store/io-errors.ts'
 
 export type GitIo = {
   readonly input?: string
@@ -32,7 +35,7 @@ const settings = {
   'maintenance.auto': 'false',
 }
 
-/** Resolves to the standard output, empty if it went to a descriptor. */
+/** Resolves to the standard output, empty if it went to a descriptor. Throws ABN_DISK_FULL and what `fail` makes. */
 export function runGit(args: readonly string[], { input = '', output, signal, ...run }: GitRun): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const [program = '', ...words] = gitCommand(args, run)
@@ -58,6 +61,9 @@ export function runGit(args: readonly string[], { input = '', output, signal, ..
       if (status === 0) resolve(Buffer.concat(chunks))
       else if (killed === 'SIGXFSZ' || /file size limit|File too large/i.test(complaints)) {
         reject(run.fail(`it is larger than ${run.largestFileBytes} bytes`))
+      } else if (isDiskFull(complaints, run.directory)) {
+        const message = `git: no space left in ${run.directory}`
+        reject(new AbnError('ABN_DISK_FULL', message, { hint: diskFullHint, cause: new Error(printable(complaints)) }))
       } else
         reject(run.fail(`git ${args.find((word) => /^[a-z]+(-[a-z]+)*$/.test(word))} failed: ${printable(complaints)}`))
     })
@@ -89,6 +95,20 @@ export function gitEnvironment({ directory, transports }: Pick<GitRun, 'director
 }
 
 const NO_GIT = 'git is not installed'
+
+/** git says it in many words, or only that it could not write. */
+function isDiskFull(complaints: string, directory: string): boolean {
+  if (/no space left|out of diskspace|quota exceeded/i.test(complaints)) return true
+  try {
+    const { bavail, bsize } = statfsSync(directory)
+    return bavail * bsize < NEXT_TO_NOTHING && /couldn't|cannot|could not|unable to|write error/i.test(complaints)
+  } catch {
+    return false
+  }
+}
+
+/** Bytes of free space with which git cannot have found room for what it writes. */
+const NEXT_TO_NOTHING = 65_536
 
 /** Without advice, which is for who runs git by hand. */
 function printable(text: string): string {

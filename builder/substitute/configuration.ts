@@ -8,6 +8,7 @@ import { isAbsolute, join } from 'node:path'
 import type { JsonValue } from '../../format/canonical-json.ts'
 import { AbnError } from '../../format/errors.ts'
 import { below, fieldsOf, listOf, type Place, requireThat, textOf } from '../../format/fields.ts'
+import { diskError } from '../../store/io-errors.ts'
 import { writeDurably } from '../../store/write-durably.ts'
 import { type Policy, parsePolicy } from '../../trust/policy/policy.ts'
 
@@ -58,11 +59,14 @@ export function writeCaches(directory: string, caches: readonly string[]): void 
   writeConfiguration(directory, CACHES, `${JSON.stringify({ format: 1, caches }, undefined, 2)}\n`)
 }
 
+/** Throws ABN_CONFIGURATION or ABN_DISK_FULL. */
 export function writeConfiguration(directory: string, name: string, text: string): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     writeDurably(join(directory, name), text)
   } catch (cause) {
+    const known = diskError(`cannot write ${join(directory, name)}`, cause)
+    if (known instanceof AbnError && known.code === 'ABN_DISK_FULL') throw known
     throw new AbnError('ABN_CONFIGURATION', `cannot write ${join(directory, name)}`, { cause })
   }
 }

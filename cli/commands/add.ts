@@ -1,19 +1,18 @@
 // abnpkg add NAME[@RANGE]...
 import { findEntry, parsePackageSpec } from '../../builder/evaluate/find.ts'
-import { parseLockfile } from '../../format/lockfile.ts'
 import { editProject, emptyProject, type PackageGroup, parseProject } from '../../format/project.ts'
 import type { Command } from '../commands.ts'
 import { someNames } from '../names.ts'
 import { requireWorkOptions, workOptions } from '../plans/work.ts'
 import { changedBits } from '../project/changes.ts'
 import type { ProjectContext } from '../project/context.ts'
-import { lockOf, newProject, projectAt, writeProject } from '../project/find.ts'
+import { lockOf, newProject, projectAt } from '../project/find.ts'
 import { weakerOption } from '../project/options.ts'
 import { recipesOf } from '../project/recipes.ts'
 import { makeLock, proposeLock } from '../project/relock.ts'
 import { reportLock } from '../project/report.ts'
 import { rangeFor } from '../project/resolve.ts'
-import { keepFromCollection, sharedLock } from '../project/use.ts'
+import { sharedLock, writeLocked } from '../project/use.ts'
 import { storeFor, storeToLookAt } from '../session.ts'
 
 export const add: Command = {
@@ -42,7 +41,7 @@ export const add: Command = {
     const added = new Map<string, string>()
     for (const spec of names) {
       const { name, range } = parsePackageSpec(spec)
-      const { version } = await findEntry(recipes.evaluation, spec)
+      const { version } = await findEntry(recipes.evaluation, spec, { refuseBroken: true })
       added.set(name, range ?? rangeFor(version))
     }
     const text = editProject(found?.text ?? emptyProject, (ranges) => {
@@ -62,9 +61,7 @@ export const add: Command = {
     }
     using _ = await sharedLock(context)
     const lockText = await makeLock(proposal, context)
-    writeProject(project, { text, lockText })
-    const after = parseLockfile(lockText)
-    keepFromCollection(after, context)
+    const after = writeLocked(proposal, { text, lockText }, context)
     if (found === undefined)
       output.note(`a new project: ${project.directory}/abnpkg.json; keep it and abnpkg.lock in version control`)
     for (const { name, range } of wanted) output.line(`added ${name} ${range} to ${group}`)

@@ -1,5 +1,6 @@
 // abnpkg gc
 import { rmSync } from 'node:fs'
+import { getCompileCacheDir } from 'node:module'
 import { AbnError } from '../../format/errors.ts'
 import type { Garbage, GarbageOptions } from '../../store/collect-garbage.ts'
 import type { Item } from '../../store/item.ts'
@@ -78,7 +79,7 @@ async function collect(args: Arguments, surroundings: Surroundings): Promise<num
   const { collectGarbage, findGarbage } = await import('../../store/collect-garbage.ts')
   let leftovers: readonly Leftover[] = []
   const find = (garbage: Garbage) => {
-    leftovers = leftoversOf(store, garbage, { now, sources, channels })
+    leftovers = leftoversOf(store, garbage, { now, sources, channels, compileCache: getCompileCacheDir() })
     return leftovers
   }
   let garbage: Garbage

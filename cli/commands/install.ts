@@ -1,5 +1,5 @@
 // abnpkg install NAME...
-import { findEntry } from '../../builder/evaluate/find.ts'
+import { brokenBeside, findEntry } from '../../builder/evaluate/find.ts'
 import { AbnError } from '../../format/errors.ts'
 import type { ProfilePackage } from '../../store/manifest.ts'
 import { readProfile } from '../../store/profiles.ts'
@@ -33,6 +33,12 @@ export const install: Command = {
     const wanted: ProfilePackage[] = []
     for (const requested of names) {
       const entry = await findEntry(evaluation, requested)
+      const broken = brokenBeside(evaluation, requested, entry)
+      if (broken !== undefined) {
+        output.note(
+          `warning: ${broken.module} is broken, so that ${requested} means ${entry.version} for now: ${broken.message}`,
+        )
+      }
       wanted.push(packageOf(entry, { requested, priority: priority ?? present.get(entry.name)?.priority ?? 0 }))
     }
     requireEachOnce(wanted)

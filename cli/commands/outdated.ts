@@ -39,7 +39,7 @@ export const outdated: Command = {
       try {
         return (await findEntry(evaluation, spec)).version
       } catch (error) {
-        if (error instanceof AbnError && /^ABN_PACKAGE_(UNKNOWN|VERSION)$/.test(error.code)) return null
+        if (error instanceof AbnError && /^ABN_(PACKAGE_(UNKNOWN|VERSION)$|RECIPE_)/.test(error.code)) return null
         throw error
       }
     }

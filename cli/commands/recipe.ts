@@ -1,5 +1,5 @@
 // abnpkg recipe new|import|lint|check|refresh
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, realpathSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename, join, relative } from 'node:path'
 import { type Draft, recipeText } from '../../builder/authoring/draft.ts'
@@ -7,6 +7,7 @@ import type { NewRecipe, NewRecipeOptions } from '../../builder/authoring/new-re
 import type { EvaluatedPackage } from '../../builder/evaluate/package.ts'
 import { AbnError } from '../../format/errors.ts'
 import { layoutOf } from '../../store/layout.ts'
+import { writeDurably } from '../../store/write-durably.ts'
 import { type Arguments, textOption } from '../args.ts'
 import type { Command, Surroundings } from '../commands.ts'
 import { countText } from '../output.ts'
@@ -25,6 +26,7 @@ import {
   type Authored,
   authored,
   authoredPackage,
+  brokenIn,
   channelAt,
   makeRecipeDirectory,
   moduleIds,
@@ -32,6 +34,7 @@ import {
   modulePath,
   recipeDirectory,
 } from '../recipes/authoring.ts'
+import { noteBroken } from '../recipes/broken.ts'
 import { evaluationFor, isOffline, rootOf, storeFor, storeToLookAt } from '../session.ts'
 
 export const recipe: Command = {
@@ -89,10 +92,12 @@ async function write(
   const { output, signal } = surroundings
   const directory = recipeDirectory(args)
   const evaluation = await evaluationFor(args, signal, [])
-  const has = (name: string) => evaluation.entriesNamed(name).some(({ hidden }) => !hidden)
+  const isOurs = (name: string) => evaluation.entriesNamed(name).some(({ hidden }) => !hidden)
+  const isHere = (name: string) => !directory.isOwn && existsSync(modulePath(directory, name))
+  const has = (name: string) => isOurs(name) || isHere(name)
   const [name, version] = [textOption(args, 'name'), textOption(args, 'version')]
   await using asking = await askingWith(args, surroundings)
-  const { draft, guesses, warnings } = await make({ ...asking.options, has, name, version })
+  const { draft, guesses, warnings } = await make({ ...asking.options, has, isOurs, name, version })
   const path = modulePath(directory, draft.name)
   const isDry = args.options['dry-run'] === true
   if (existsSync(path) && !isDry && args.options.force !== true) {
@@ -100,10 +105,10 @@ async function write(
       hint: `'abnpkg recipe refresh ${draft.name}' brings it up to date; --force writes over it`,
     })
   }
-  const text = recipeText(draft, directory.isOwn ? './' : 'abnpkg/')
+  const text = recipeText(draft, (one) => (directory.isOwn || (isHere(one) && !isOurs(one)) ? './' : 'abnpkg/'))
   if (!isDry) {
     makeRecipeDirectory(directory)
-    writeFileSync(path, text)
+    writeDurably(path, text)
   }
   const shown = relative(process.cwd(), path) || path
   output.line(isDry ? text.trimEnd() : `wrote ${shown}`)
@@ -131,6 +136,7 @@ async function lint(names: readonly string[], args: Arguments, { output, signal 
   const { lintModule } = await import('../../builder/authoring/lint.ts')
   const found = await authored(args, signal)
   const results: object[] = []
+  const told = new Set<object>()
   let count = 0
   const report = (path: string, line: number | undefined, rule: string, text: string) => {
     count++
@@ -138,21 +144,30 @@ async function lint(names: readonly string[], args: Arguments, { output, signal 
     output.line(`${output.paint('bold', line === undefined ? at : `${at}:${line}`)}: ${text} (${rule})`)
     results.push({ path, line: line ?? null, rule, text })
   }
+  const reportBroken = (path: string, { code, message }: Pick<AbnError, 'code' | 'message'>) => {
+    const [, line, text = message] = /^[^\s:]+:[^\s]*?:?(\d+):\d+: (.*)$/s.exec(message) ?? []
+    report(path, line === undefined ? undefined : Number(line), code, text)
+  }
   const words =
     names.length > 0
       ? names
       : moduleIds(found).map((id) => join(found.directory.directory, id.slice(id.indexOf(':') + 1)))
   for (const word of words) {
     try {
-      const { path, text, packages } = await moduleOf(word, found)
+      const { path, text, packages, broken } = await moduleOf(word, found)
+      for (const one of broken) {
+        reportBroken(path, one)
+        told.add(one)
+      }
+      if (packages.length === 0 && broken.length > 0) continue
       for (const one of lintModule(text, packages, { file: basename(path) })) report(path, one.line, one.rule, one.text)
     } catch (error) {
       signal.throwIfAborted()
       if (!(error instanceof AbnError) || !error.code.startsWith('ABN_RECIPE_')) throw error
-      const [, line, text = error.message] = /^[^\s:]+:[^\s]*?:?(\d+):\d+: (.*)$/s.exec(error.message) ?? []
-      report(word, line === undefined ? undefined : Number(line), error.code, text)
+      reportBroken(word, error)
     }
   }
+  if (names.length > 0) noteBroken({ broken: found.evaluation.broken.filter((one) => !told.has(one)) }, output)
   if (count === 0) output.note(`${countText(words.length, 'recipe')}: nothing to complain about`)
   output.document(results)
   return count === 0 ? 0 : 1
@@ -162,6 +177,7 @@ async function check(names: readonly string[], args: Arguments, surroundings: Su
   const { output, signal } = surroundings
   requireWorkOptions(args)
   const found = await authored(args, signal)
+  noteBroken(found.evaluation, output)
   const packages: EvaluatedPackage[] = []
   for (const name of names) packages.push(await authoredPackage(name, found))
   const isDry = args.options['dry-run'] === true
@@ -217,6 +233,11 @@ async function refresh(names: readonly string[], args: Arguments, surroundings: 
   await using asking = await askingWith(args, surroundings)
   const results: object[] = []
   let unknown = 0
+  for (const { module, names: missing, code, message } of names.length > 0 ? [] : brokenIn(found)) {
+    unknown++
+    output.line(`${missing.join(', ') || module}: broken: ${message}`)
+    results.push({ module, names: missing, error: { code, message } })
+  }
   for (const one of packages) {
     const { name } = one.derivation
     const newer = await findNewer(one, asking.options)
@@ -278,7 +299,8 @@ async function bringTo(version: string, one: EvaluatedPackage, { found, asking, 
   const [from] = derivation.sources
   if (from === undefined) throw new TypeError('bringTo: no source')
   const change = { from: { version: derivation.version, sha256: from.sha256 }, to: { version, sha256: arrived.sha256 } }
-  writeFileSync(path, rewriteRecipe(text, metadata.exportName, change))
+  // What a link leads to, and with its mode.
+  writeDurably(realpathSync(path), rewriteRecipe(text, metadata.exportName, change), statSync(path).mode & 0o777)
   output.line(`${derivation.name} ${derivation.version} → ${version}, from ${arrived.url}`)
 }
 

@@ -1,17 +1,16 @@
 // abnpkg update [NAME...]
-import { parseLockfile } from '../../format/lockfile.ts'
 import type { Command } from '../commands.ts'
 import { requireWorkOptions, workOptions } from '../plans/work.ts'
 import { changedBits } from '../project/changes.ts'
 import type { ProjectContext } from '../project/context.ts'
-import { requireProject, writeProject } from '../project/find.ts'
+import { requireProject } from '../project/find.ts'
 import { lockToMakeAnew } from '../project/merge.ts'
 import { requireInProject } from '../project/names.ts'
 import { weakerOption } from '../project/options.ts'
 import { recipesOf } from '../project/recipes.ts'
 import { makeLock, proposeLock } from '../project/relock.ts'
 import { reportLock } from '../project/report.ts'
-import { keepFromCollection, sharedLock } from '../project/use.ts'
+import { sharedLock, writeLocked } from '../project/use.ts'
 import { storeFor, storeToLookAt } from '../session.ts'
 
 export const update: Command = {
@@ -40,9 +39,7 @@ export const update: Command = {
     }
     using _ = await sharedLock(context)
     const lockText = await makeLock(proposal, context)
-    writeProject(project, { text: project.text, lockText })
-    const after = parseLockfile(lockText)
-    keepFromCollection(after, context)
+    const after = writeLocked(proposal, { text: project.text, lockText }, context)
     const changes = [...proposal.changes, ...changedBits(before, after)]
     await reportLock({ project, changes, isChanged: lockText !== project.lockText, isDryRun }, surroundings.output)
     return 0

@@ -2,6 +2,7 @@
 import type { Evaluation } from '../../builder/evaluate/evaluation.ts'
 import { findEntry } from '../../builder/evaluate/find.ts'
 import { nearest } from '../../builder/evaluate/nearest.ts'
+import type { PackageEntry } from '../../builder/evaluate/records.ts'
 import { compareVersions } from '../../builder/evaluate/versions.ts'
 import { AbnError } from '../../format/errors.ts'
 import type { ProfilePackage } from '../../store/manifest.ts'
@@ -31,6 +32,7 @@ export const upgrade: Command = {
     for (const name of named) requireInstalled(name, packages, profile)
     const chosen = packages.filter(({ name }) => named.size === 0 || named.has(name))
     const evaluation = await evaluationFor(args, surroundings.signal)
+    if (evaluation.broken.length > 0) (await import('../recipes/broken.ts')).noteBroken(evaluation, output)
     const found: { readonly before: ProfilePackage; readonly outcome: Outcome }[] = []
     for (const before of chosen) {
       found.push({ before, outcome: await outcomeFor(before, evaluation, { isNamed: named.has(before.name) }) })
@@ -61,7 +63,7 @@ export const upgrade: Command = {
   },
 }
 
-type Stay = 'requested' | 'older' | 'gone'
+type Stay = 'requested' | 'older' | 'gone' | 'broken'
 
 type Outcome =
   | { readonly kind: 'moves'; readonly to: ProfilePackage }
@@ -72,6 +74,7 @@ const STAYS: Readonly<Record<Stay, (requested: string, available: string | null)
   requested: (requested, available) => `as asked for by ${requested}; there is ${available}`,
   older: (_, available) => `which is newer than what the recipes have, ${available}`,
   gone: (requested) => `because no recipe is ${requested} any more`,
+  broken: (requested) => `because the recipe of ${requested} is broken`,
 }
 
 async function outcomeFor(
@@ -81,28 +84,31 @@ async function outcomeFor(
 ): Promise<Outcome> {
   const { name, requested, priority, version } = before
   const entry = await findOrGone(evaluation, requested, isNamed)
-  if (entry === undefined) return { kind: 'stays', because: 'gone', available: null }
+  if (entry === 'gone' || entry === 'broken') return { kind: 'stays', because: entry, available: null }
   if (compareVersions(entry.version, version) < 0) {
     return { kind: 'stays', because: 'older', available: entry.version }
   }
   const to = packageOf(entry, { requested, priority })
   if (!isSame(before, to)) return { kind: 'moves', to }
   const newest = await findOrGone(evaluation, name, false)
-  return newest !== undefined && compareVersions(newest.version, version) > 0
+  return newest !== 'gone' && newest !== 'broken' && compareVersions(newest.version, version) > 0
     ? { kind: 'stays', because: 'requested', available: newest.version }
     : { kind: 'same' }
 }
 
-/** A package without a recipe holds up the others only when it is named. */
-async function findOrGone(evaluation: Evaluation, spec: string, isNamed: boolean) {
+/** A package without a recipe, or with a broken one, holds up the others only when it is named. */
+async function findOrGone(
+  evaluation: Evaluation,
+  spec: string,
+  isNamed: boolean,
+): Promise<PackageEntry | 'gone' | 'broken'> {
   try {
     return await findEntry(evaluation, spec)
   } catch (error) {
-    const isGone =
-      error instanceof AbnError &&
-      ['ABN_PACKAGE_UNKNOWN', 'ABN_PACKAGE_VERSION', 'ABN_PACKAGE_SPEC'].includes(error.code)
-    if (isNamed || !isGone) throw error
-    return undefined
+    if (isNamed || !(error instanceof AbnError)) throw error
+    if (['ABN_PACKAGE_UNKNOWN', 'ABN_PACKAGE_VERSION', 'ABN_PACKAGE_SPEC'].includes(error.code)) return 'gone'
+    if (error.code.startsWith('ABN_RECIPE_')) return 'broken'
+    throw error
   }
 }
 

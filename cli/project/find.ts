@@ -16,7 +16,7 @@ import { nearest } from '../../builder/evaluate/nearest.ts'
 import { AbnError } from '../../format/errors.ts'
 import { type Lockfile, maximumLockfileBytes, parseLockfile } from '../../format/lockfile.ts'
 import { emptyProject, maximumProjectBytes, type ProjectFile, parseProject } from '../../format/project.ts'
-import { writeDurably } from '../../store/write-durably.ts'
+import { writeAllDurably } from '../../store/write-durably.ts'
 
 export type Project = {
   /** Absolute, without symbolic links. */
@@ -83,8 +83,12 @@ export function writeProject(before: Project, after: Pick<Project, 'text' | 'loc
     })
   }
   // A crash in between leaves a lock that does not fit yet; the next command makes it fit.
-  if (after.text !== before.text) write(file, after.text)
-  if (after.lockText !== undefined && after.lockText !== before.lockText) write(lock, after.lockText)
+  writeAll([
+    ...(after.text !== before.text ? [{ path: file, content: after.text }] : []),
+    ...(after.lockText !== undefined && after.lockText !== before.lockText
+      ? [{ path: lock, content: after.lockText }]
+      : []),
+  ])
 }
 
 function directoryOfProject(from: string, env: NodeJS.ProcessEnv): string | undefined {
@@ -121,12 +125,13 @@ function readPlainFile(path: string, maximumBytes: number): string | undefined {
   }
 }
 
-function write(path: string, text: string): void {
+function writeAll(files: readonly { readonly path: string; readonly content: string }[]): void {
+  const modeOf = (path: string) => (statSync(path, { throwIfNoEntry: false })?.mode ?? 0o644) & 0o777
   try {
-    const { mode = 0o644 } = statSync(path, { throwIfNoEntry: false }) ?? {}
-    writeDurably(path, text, mode & 0o777)
+    writeAllDurably(files.map((one) => ({ ...one, mode: modeOf(one.path) })))
   } catch (cause) {
     if (cause instanceof AbnError && cause.code === 'ABN_DISK_FULL') throw cause
-    throw new AbnError('ABN_PROJECT_FILE', `${path} cannot be written`, { cause })
+    const paths = files.map(({ path }) => path).join(' and ')
+    throw new AbnError('ABN_PROJECT_FILE', `${paths} cannot be written`, { cause })
   }
 }

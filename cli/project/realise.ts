@@ -1,4 +1,5 @@
 // Brings what a lock names into the store, and makes sure that it is what the lock names. When all of it is there, no recipe is read.
+import { brokenNamed } from '../../builder/evaluate/find.ts'
 import type { EvaluatedPackage } from '../../builder/evaluate/package.ts'
 import { AbnError } from '../../format/errors.ts'
 import type { LockedPackage, Lockfile } from '../../format/lockfile.ts'
@@ -45,6 +46,8 @@ export async function planLocked(
   const found = lacking.map((one): EvaluatedPackage => {
     const loaded = evaluation.byHash(one.recipe)
     if (loaded !== undefined && isTheSame(loaded, one)) return loaded
+    const broken = brokenNamed(evaluation, one.name, one.channel)
+    if (broken !== undefined) throw broken
     const at = lock.channels.find(({ name }) => name === one.channel)
     const here = channels.find(({ name }) => name === one.channel)
     throw recipeMissing(one, at?.digest === here?.digest)

@@ -14,7 +14,7 @@ export type Recipes = {
   readonly channels: readonly LockedChannel[]
 }
 
-/** Throws ABN_PROJECT_CHANNEL, and what fetching a channel and evaluating throw. */
+/** Tells of broken recipes. Throws ABN_PROJECT_CHANNEL, and what fetching a channel and evaluating throw. */
 export async function recipesOf(wanted: WantedChannels, context: ProjectContext): Promise<Recipes> {
   const others = await projectChannels(wanted, context)
   const { args, surroundings } = context
@@ -24,6 +24,7 @@ export async function recipesOf(wanted: WantedChannels, context: ProjectContext)
     surroundings.signal,
     others.map(({ channel }) => channel),
   )
+  if (evaluation.broken.length > 0) (await import('../recipes/broken.ts')).noteBroken(evaluation, surroundings.output)
   const own = { name: mainChannel, url: undefined, commit: undefined, digest: digestOfRecipes(evaluation, mainChannel) }
   return { evaluation, channels: [own, ...others.map((one) => lockedChannel(one, evaluation))] }
 }

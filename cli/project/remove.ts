@@ -7,7 +7,7 @@ import { someNames } from '../names.ts'
 import { existingStore } from '../session.ts'
 import { lockOf, requireProject, writeProject } from './find.ts'
 import { requireInProject } from './names.ts'
-import { keepFromCollection } from './use.ts'
+import { forgetOld } from './use.ts'
 
 /** Takes packages out of abnpkg.json and abnpkg.lock; reads no recipe. Throws ABN_PROJECT_MISSING or ABN_PROJECT_PACKAGE. */
 export async function removeFromProject(args: Arguments, surroundings: Surroundings): Promise<number> {
@@ -24,7 +24,7 @@ export async function removeFromProject(args: Arguments, surroundings: Surroundi
   if (!isDryRun) {
     writeProject(project, { text, lockText: lock && encodeLockfile(lock) })
     const store = existingStore(args)
-    if (store !== undefined && lock !== undefined) keepFromCollection(lock, { args, surroundings, store, project })
+    if (store !== undefined && lock !== undefined) forgetOld(lock, { args, surroundings, store, project })
   }
   for (const name of names) output.line(`${isDryRun ? 'would remove' : 'removed'} ${name} from the project`)
   output.document({ directory: project.directory, removed: names })

@@ -14,7 +14,7 @@ export type Resolved = {
   readonly entry: PackageEntry
 }
 
-/** `locked`: what may stay, by name. Throws ABN_PACKAGE_UNKNOWN or ABN_PACKAGE_VERSION. */
+/** `locked`: what may stay, by name. Throws ABN_PACKAGE_UNKNOWN, ABN_PACKAGE_VERSION or what is wrong with a recipe. */
 export async function resolveProject(
   file: ProjectFile,
   evaluation: Evaluation,
@@ -24,7 +24,12 @@ export async function resolveProject(
   for (const { name, wanted, group } of wantedPackages(file)) {
     const before = locked.get(name)
     const kept = before && (await isInRange(before.version, wanted)) ? sameVersion(before, evaluation) : undefined
-    resolved.push({ name, wanted, group, entry: kept ?? (await findEntry(evaluation, `${name}@${wanted}`)) })
+    resolved.push({
+      name,
+      wanted,
+      group,
+      entry: kept ?? (await findEntry(evaluation, `${name}@${wanted}`, { refuseBroken: true })),
+    })
   }
   return resolved
 }

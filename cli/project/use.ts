@@ -1,6 +1,7 @@
 // What commands do with a project's lock: make it fit where they may, and bring what it names into the store.
 import { AbnError } from '../../format/errors.ts'
 import { type LockedPackage, type Lockfile, parseLockfile } from '../../format/lockfile.ts'
+import type { StorePath } from '../../format/store-path.ts'
 import { writeProjectRoot } from '../../store/roots.ts'
 import { type LockChange, lockedPackages, misfits, textOfChange } from './changes.ts'
 import { lockFileOf, type ProjectContext } from './context.ts'
@@ -47,10 +48,38 @@ export async function sharedLock({ store, surroundings }: Pick<ProjectContext, '
   return store.lock('shared', { signal: surroundings.signal })
 }
 
+/**
+ * Writes the project's files. What the lock names is a root before the lock is there, and what the old one named until then. Throws
+ * ABN_DISK_FULL, and what writeProject throws: then the files are as they were.
+ */
+export function writeLocked(
+  { before }: Pick<Proposal, 'before'>,
+  files: { readonly text: string; readonly lockText: string },
+  context: ProjectContext,
+): Lockfile {
+  const after = parseLockfile(files.lockText)
+  writeProjectRoot(context.store, lockFileOf(context), [...pathsIn(before), ...pathsIn(after)])
+  writeProject(context.project, files)
+  forgetOld(after, context)
+  return after
+}
+
+/** That more is a root than need be does no harm. */
+export function forgetOld(lock: Lockfile, context: ProjectContext): void {
+  try {
+    keepFromCollection(lock, context)
+  } catch (error) {
+    if (!(error instanceof AbnError && error.code === 'ABN_DISK_FULL')) throw error
+  }
+}
+
 /** All of the lock is a root as long as the lock is there, also what is left out now. */
-export function keepFromCollection(lock: Lockfile, context: ProjectContext): void {
-  const paths = lockedPackages(lock).flatMap(({ outputs, needs }) => [...outputs, ...needs].map(({ path }) => path))
-  writeProjectRoot(context.store, lockFileOf(context), [...new Set(paths)])
+function keepFromCollection(lock: Lockfile, context: ProjectContext): void {
+  writeProjectRoot(context.store, lockFileOf(context), pathsIn(lock))
+}
+
+function pathsIn(lock: Lockfile | undefined): readonly StorePath[] {
+  return lockedPackages(lock).flatMap(({ outputs, needs }) => [...outputs, ...needs].map(({ path }) => path))
 }
 
 function wantedOf(lock: Lockfile, { args }: ProjectContext): readonly LockedPackage[] {
@@ -94,12 +123,11 @@ export async function previewLock(context: ProjectContext): Promise<void> {
 }
 
 async function relock(context: ProjectContext): Promise<{ lock: Lockfile; changes: readonly LockChange[] }> {
-  const { project } = context
   const { makeLock } = await import('./relock.ts')
   const proposal = await fittingProposal(context)
   const lockText = await makeLock(proposal, context)
-  writeProject(project, { text: project.text, lockText })
-  return { lock: parseLockfile(lockText), changes: proposal.changes }
+  const lock = writeLocked(proposal, { text: context.project.text, lockText }, context)
+  return { lock, changes: proposal.changes }
 }
 
 async function fittingProposal(context: ProjectContext): Promise<Proposal> {

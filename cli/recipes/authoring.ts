@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { readChannels } from '../../builder/channels/configuration.ts'
+import type { BrokenModule } from '../../builder/evaluate/broken.ts'
 import type { Channel } from '../../builder/evaluate/channel.ts'
 import { codeRoot } from '../../builder/evaluate/code.ts'
 import type { Evaluation } from '../../builder/evaluate/evaluation.ts'
@@ -9,6 +10,7 @@ import { findPackage } from '../../builder/evaluate/find.ts'
 import type { EvaluatedPackage } from '../../builder/evaluate/package.ts'
 import { configurationDirectories } from '../../builder/substitute/configuration.ts'
 import { AbnError } from '../../format/errors.ts'
+import { withDiskErrors } from '../../store/io-errors.ts'
 import { type Arguments, textOption } from '../args.ts'
 import { evaluationFor } from '../session.ts'
 
@@ -42,7 +44,8 @@ export function modulePath({ directory }: RecipeDirectory, name: string): string
 }
 
 export function makeRecipeDirectory({ directory }: RecipeDirectory): void {
-  mkdirSync(join(directory, MODULES), { recursive: true })
+  const path = join(directory, MODULES)
+  withDiskErrors(`cannot make ${path}`, () => mkdirSync(path, { recursive: true }))
 }
 
 /** The name under which the user has the directory as a channel, if so; else one that is made up. */
@@ -78,22 +81,21 @@ export type AuthoredModule = {
   /** As a person types it. */
   readonly path: string
   readonly text: string
-  /** Those that it exports. */
+  /** Those that it exports, as far as they are whole. */
   readonly packages: readonly EvaluatedPackage[]
+  /** What is wrong with it, or with recipes of it. */
+  readonly broken: readonly BrokenModule[]
 }
 
-/** The module of a package or a file; throws what is wrong with it when it does not evaluate. */
+/** The module of a package or a file. */
 export async function moduleOf(word: string, { evaluation, channel, directory }: Authored): Promise<AuthoredModule> {
   const id = word.endsWith('.ts')
     ? idOfFile(word, { channel, directory })
     : await idOfPackage(word, evaluation, channel)
-  const broken = evaluation.broken.find(({ module }) => module === id)
-  if (broken !== undefined) {
-    throw new AbnError(broken.code, broken.message, broken.hint === undefined ? {} : { hint: broken.hint })
-  }
+  const broken = evaluation.broken.filter(({ module }) => module === id)
   const path = join(directory.directory, id.slice(id.indexOf(':') + 1))
   const packages = evaluation.packages.filter(({ metadata }) => metadata.module === id)
-  return { path, text: readFileSync(path, 'utf8'), packages }
+  return { path, text: readFileSync(path, 'utf8'), packages, broken }
 }
 
 /** Every module of the directory, broken ones too. */
@@ -103,9 +105,17 @@ export function moduleIds({ evaluation, channel }: Authored): readonly string[] 
   return [...new Set([...whole, ...evaluation.broken.map(({ module }) => module)])].filter(isHere).sort()
 }
 
-/** The package of that name that the directory has. */
+/** The package of that name that the directory has. Throws what is wrong with its recipe. */
 export function authoredPackage(name: string, { evaluation, channel }: Authored): Promise<EvaluatedPackage> {
-  return findPackage(evaluation, channel === undefined || name.includes(':') ? name : `${channel.name}:${name}`)
+  const spec = channel === undefined || name.includes(':') ? name : `${channel.name}:${name}`
+  return findPackage(evaluation, spec, { refuseBroken: true })
+}
+
+/** Modules of the directory of which something is broken. */
+export function brokenIn({ evaluation, channel }: Authored): readonly BrokenModule[] {
+  return evaluation.broken.filter(({ module }) =>
+    channel === undefined ? !module.includes(':') : module.startsWith(`${channel.name}:`),
+  )
 }
 
 async function idOfPackage(word: string, evaluation: Evaluation, channel: Channel | undefined): Promise<string> {

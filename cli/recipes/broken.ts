@@ -16,7 +16,7 @@ export function printBroken({ broken }: Evaluation, output: Output): number {
   return 0
 }
 
-export function noteBroken({ broken }: Evaluation, output: Output): void {
+export function noteBroken({ broken }: Pick<Evaluation, 'broken'>, output: Output): void {
   if (broken.length === 0) return
   const others = broken.filter(needsAnother).length
   const count = broken.length - others

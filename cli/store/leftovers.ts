@@ -13,6 +13,8 @@ export type LeftoverKind =
   | 'attestation'
   | 'build log'
   | 'channel checkout'
+  | 'channel repository'
+  | 'compiled code'
   | 'decision'
   | 'evaluation'
   | 'failed build'
@@ -28,6 +30,8 @@ export type LeftoverOptions = {
   readonly sources: string
   /** Digests of the checkouts that configured channels stand at. */
   readonly channels?: ReadonlySet<string>
+  /** Where Node keeps compiled code. */
+  readonly compileCache?: string | undefined
 }
 
 /** Never throws for what cannot be read: that is left alone. */
@@ -45,11 +49,16 @@ export function leftoversOf(store: Store, garbage: Garbage, options: LeftoverOpt
     ...attestations(look),
     ...olderThan(look, 'failed build', `${store.root}/var/failed`, 7),
     ...olderThan(look, 'channel checkout', `${store.layout.cache}/channels`, 30).filter(
-      ({ path }) => options.channels?.has(basename(path)) !== true,
+      ({ path }) => options.channels?.has(basename(path)) !== true && basename(path) !== 'repositories',
+    ),
+    // A lock beside one stays: somebody may hold it.
+    ...olderThan(look, 'channel repository', `${store.layout.cache}/channels/repositories`, 30).filter(
+      ({ path }) => !path.endsWith('.lock'),
     ),
     ...olderThan(look, 'evaluation', `${store.layout.cache}/evaluations`, 30),
-    ...notes(look),
+    ...olderThan(look, 'note', `${store.layout.cache}/answers`, 30),
     ...partialDownloads(look, options.sources),
+    ...unfinishedCode(look, options.compileCache),
   ]
 }
 
@@ -109,19 +118,18 @@ function attestations(look: Look): Leftover[] {
   })
 }
 
-/** Of an install that had nothing to do: useless once an item that it names is gone. */
-function notes(look: Look): Leftover[] {
-  return filesIn(`${look.store.layout.cache}/nothing-to-do`).flatMap((file) => {
-    const text = attempt(() => readFileSync(file.path, 'utf8')) ?? ''
-    const isOut = isOlder(file, look, 30) || [...look.going].some((item) => text.includes(item))
-    return isOut ? leftover('note', file) : []
-  })
-}
-
 /** One that can be taken up again, or that a process still writes, is younger. */
 function partialDownloads(look: Look, directory: string): Leftover[] {
   const files = filesIn(directory).filter(({ name }) => name.startsWith('.partial-'))
   return files.flatMap((file) => (isOlder(file, look, 1) ? leftover('partial download', file) : []))
+}
+
+/** Node writes compiled code beside its place, and leaves that there when the disk is full. */
+function unfinishedCode(look: Look, directory: string | undefined): Leftover[] {
+  const files = directory === undefined ? [] : filesIn(directory)
+  return files.flatMap((file) =>
+    /^[0-9a-f]{8}\.[A-Za-z0-9]{6}$/.test(file.name) && isOlder(file, look, 1) ? leftover('compiled code', file) : [],
+  )
 }
 
 function olderThan(look: Look, kind: LeftoverKind, directory: string, days: number): Leftover[] {

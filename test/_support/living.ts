@@ -26,7 +26,7 @@ export async function liveRound(home: Home, random: () => number): Promise<Round
   let killed = 0
   const killing = [...commands, ...shells].map(async ({ child }) => {
     if (random() < 0.5) return
-    await delay(random() * 900)
+    await delay(random() * random() * 900) // most of them early, for a command may take only 100 ms
     if (child.exitCode === null && child.kill('SIGKILL')) killed++
   })
   await Promise.all(killing)

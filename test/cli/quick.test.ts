@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
 import { knownAnswer } from '../../cli/quick.ts'
-import { type Home, launcher, makeHome } from '../_support/channel.ts'
+import { type Home, makeHome } from '../_support/channel.ts'
+import { quietHouse } from '../_support/quiet-house.ts'
 
 const commands = ['install greet', 'list', 'path greet', 'show greet', 'search greet', 'search --all'].map((line) =>
   line.split(' '),
@@ -18,8 +19,7 @@ test('an answer is given again as long as nothing has changed', async (t) => {
   mkdirSync(configuration, { recursive: true })
   const known = (argv: readonly string[]) => knownAnswer(argv, home.env)
   const learn = () => commands.map((argv) => abnpkg(home, argv))
-  // Files that were changed less than two seconds ago are never taken for unchanged; abnpkg's own are among them, and somebody may
-  // be at work on them.
+  // Files that were changed less than two seconds ago are never taken for unchanged.
   const settle = async () => {
     for (let attempt = 0; attempt < 10 && !commands.every(known); attempt++) {
       await delay(2100)
@@ -86,6 +86,11 @@ function recordOf({ root }: Home): string {
   const name = readdirSync(join(root, 'var/items')).find((each) => each.includes('-greet-1.1.0')) ?? ''
   return join(root, 'var/items', name)
 }
+
+/** abnpkg's own files are among those that an answer depends on, and somebody may be at work on them. */
+const { launcher, remove } = quietHouse()
+
+test.after.always(remove)
 
 function abnpkg({ env }: Home, args: readonly string[]): string {
   const { stdout, stderr, status } = spawnSync(launcher, args, { env, encoding: 'utf8' })

@@ -22,6 +22,7 @@ const gnu = archiveOf('frob-1.2', {
   COPYING: GPL,
   README: 'This is frob.\n\nGNU frob is a tool that frobnicates files.  It is\nvery fast.\n',
   'src/parse.y': '%%',
+  'src/main.c': 'struct option o[] = { {"version", no_argument, 0, 1} };',
   'tests/a.test': '#! /usr/bin/perl\n',
 })
 
@@ -43,6 +44,8 @@ test('a GNU-style package by its address', async (t) => {
     system: 'gnu',
     configure: undefined,
     omit: [],
+    make: [],
+    before: [],
     check: { off: 'the test suite needs Perl' },
     install: undefined,
   })
@@ -59,7 +62,13 @@ const make = archiveOf('knob-3', {
 test('a package with a makefile that installs nothing', async (t) => {
   const { base, options } = await serve(t, { '/knob-3.tar.gz': make })
   const { draft } = await newRecipe(`${base}/knob-3.tar.gz`, options)
-  t.deepEqual(draft.build, { system: 'make', check: { target: 'test' }, install: { 'bin/knob': 'knob' } })
+  t.deepEqual(draft.build, {
+    system: 'make',
+    make: [],
+    before: [],
+    check: { target: 'test' },
+    install: { 'bin/knob': 'knob' },
+  })
   t.is(draft.licence, 'MIT')
 })
 
@@ -68,9 +77,15 @@ test('a configure that autoconf has not made, and a config.sub that is old', asy
   const old = archiveOf('old-1', { configure: CONFIGURE, 'build-aux/config.sub': 'linux-gnu*' })
   const { base, options } = await serve(t, { '/own-1.tar.gz': own, '/old-1.tar.gz': old })
   const own1 = await newRecipe(`${base}/own-1.tar.gz`, options)
-  t.regex(recipeText(own1.draft, 'abnpkg/'), /omit: 'all', configure: \[`--prefix=\$\{out\}`, 'CC=tcc'\]/)
+  t.regex(
+    recipeText(own1.draft, () => 'abnpkg/'),
+    /omit: 'all', configure: \[`--prefix=\$\{out\}`, 'CC=tcc'\]/,
+  )
   const old1 = await newRecipe(`${base}/old-1.tar.gz`, options)
-  t.regex(recipeText(old1.draft, 'abnpkg/'), /omit: \['--build'\]/)
+  t.regex(
+    recipeText(old1.draft, () => 'abnpkg/'),
+    /omit: \['--build'\]/,
+  )
 })
 
 test('what cannot be built is said, and left to do', async (t) => {
@@ -90,7 +105,10 @@ test('the text is a recipe: it evaluates beside ours', async (t) => {
     const has = (name: string) => ['ncurses', 'zlib', 'bison'].includes(name)
     const { draft } = await newRecipe(`${base}/${file}.tar.gz`, { ...options, has })
     const quirky = { ...draft, summary: "it's a \\ test" }
-    writeFileSync(join(directory, 'recipes/packages', `${draft.name}.ts`), recipeText(quirky, 'abnpkg/'))
+    writeFileSync(
+      join(directory, 'recipes/packages', `${draft.name}.ts`),
+      recipeText(quirky, () => 'abnpkg/'),
+    )
   }
   const channel = { name: 'mine', directory, modules: 'recipes/packages' }
   const evaluation = await evaluateWith([channel], { own: ownChannel, signal: options.signal })

@@ -1,6 +1,6 @@
 // A channel as a user meets it: added, updated, pinned, fetched again from a pin.
 import { once } from 'node:events'
-import { readdirSync, readFile, readFileSync, rmSync, statSync } from 'node:fs'
+import { readdirSync, readFile, readFileSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
@@ -91,6 +91,29 @@ gitTest('from a pin alone the same channel is fetched on another machine', async
   rmSync(join(elsewhere.cacheDirectory, 'repositories'), { recursive: true })
   removeDirectory(repository.directory)
   t.is((await checkedOut(channel.pin, elsewhere)).directory, found.directory, 'nothing is fetched twice')
+})
+
+gitTest('what is used is as young as its last use', async (t) => {
+  const { options, add, update } = scene(t)
+  const { channel } = await add()
+  const checkout = join(options.cacheDirectory, channel.pin.digest)
+  const repositories = join(options.cacheDirectory, 'repositories')
+  const repository = join(repositories, readdirSync(repositories).find((name) => !name.endsWith('.lock')) ?? '')
+  const ageOf = (path: string) => Date.now() - statSync(path).mtimeMs
+  const days = (count: number) => Date.now() / 1000 - count * 86_400
+  for (const path of [checkout, repository]) utimesSync(path, days(100), days(100))
+  await checkedOut(channel.pin, { ...options, offline: true })
+  t.true(ageOf(checkout) < 3_600_000)
+  t.true(ageOf(repository) > 90 * 86_400_000)
+  await update(channel)
+  t.true(ageOf(repository) < 3_600_000)
+  utimesSync(checkout, days(0.5), days(0.5))
+  const { mtimeMs } = statSync(checkout)
+  await checkedOut(channel.pin, options)
+  t.is(statSync(checkout).mtimeMs, mtimeMs, 'once a day is enough')
+  utimesSync(checkout, days(-100), days(-100))
+  await checkedOut(channel.pin, options)
+  t.true(Math.abs(ageOf(checkout)) < 3_600_000, 'a clock that was wrong')
 })
 
 gitTest('another digest under the commit of a pin is refused', async (t) => {

@@ -1,6 +1,7 @@
 // What `abnpkg env` prints, run by the shells that are here; the quoting of those that are not, by their rules.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { environmentOf, linesFor, quotedForFish, quotedForSh } from '../../../cli/profiles/shell-env.ts'
@@ -17,10 +18,13 @@ function runIn(shell: 'bash' | 'zsh' | 'fish', program: string, { root, env = {}
   const print = 'env -0'
   const separator = 'printf "%s" "======"'
   const script = [lines, print, separator, lines, print, separator, more].join('\n')
+  // fish complains where it cannot keep its history.
+  const home = mkdtempSync(join(tmpdir(), 'abn-home-'))
   const { stdout, stderr, status } = spawnSync(whereIs(program), ['-c', script], {
-    env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/nonexistent', ...env },
+    env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: home, ...env },
     encoding: 'utf8',
   })
+  rmSync(home, { recursive: true, force: true })
   if (status !== 0 || stderr !== '') throw new Error(`${program}: status ${status}\n${stderr}`)
   const [once = '', twice = '', rest = ''] = stdout.split('======')
   return { once: valuesIn(once), twice: valuesIn(twice), rest }
@@ -99,6 +103,32 @@ const hasZsh = whereIs('zsh') !== ''
   const lines = rest.trim().split('\n')
   t.is(lines[0], '/other/share/zsh/site-functions')
   t.is(lines.filter((line) => line.startsWith('/a ')).length, 1)
+})
+
+;(hasZsh ? test : test.skip)('compinit finds the completions of the profile', (t) => {
+  const root = join(temporaryDirectory(t), awkward.replace(/\n.*/, ''))
+  mkdirSync(join(root, 'share/zsh/site-functions'), { recursive: true })
+  writeFileSync(join(root, 'share/zsh/site-functions/_abn-test'), '#compdef abn-test\ncompadd one two\n')
+  const more = 'autoload -U compinit; compinit -u -D; print -r -- $_comps[abn-test]; whence -v _abn-test'
+  const { rest } = runIn('zsh', 'zsh', { root, more })
+  t.regex(rest, /^_abn-test\n_abn-test is an autoload shell function/)
+})
+
+;(whereIs('fish') !== '' ? test : test.skip)('fish finds the completions and functions of the profile', (t) => {
+  const root = join(temporaryDirectory(t), awkward.replace(/\n.*/, ''))
+  const files = {
+    'vendor_completions.d/abn-test.fish': 'complete -c abn-test -f -a "one two"\n',
+    'vendor_functions.d/abn-function.fish': 'function abn-function; echo called; end\n',
+  }
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(join(root, 'share/fish', path, '..'), { recursive: true })
+    writeFileSync(join(root, 'share/fish', path), text)
+  }
+  // Only of programs that are there it looks for completions.
+  mkdirSync(join(root, 'bin'))
+  writeFileSync(join(root, 'bin/abn-test'), '#!/bin/sh\n', { mode: 0o755 })
+  const { rest } = runIn('fish', 'fish', { root, more: "complete -C 'abn-test t'; abn-function" })
+  t.deepEqual(rest.trim().split('\n'), ['two', 'called'])
 })
 
 test('quoting follows the rules of each shell', (t) => {

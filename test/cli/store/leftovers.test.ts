@@ -46,8 +46,17 @@ const rows: readonly (readonly [title: string, path: string, days: number, goes:
   ['a download', `var/cache/sources/${one}`, 100, false],
   ['an evaluation of last week', 'var/cache/evaluations/x.index', 8, false],
   ['one of last year', 'var/cache/evaluations/x.index', 300, true],
-  ['a note that nothing is to be done', 'var/cache/nothing-to-do/install x', 1, false, String(stays)],
-  ['one that names what goes', 'var/cache/nothing-to-do/install x', 1, true, `items/${goes}.json`],
+  ['an answer of last week', 'var/cache/answers/install x', 8, false],
+  ['an answer of last year', 'var/cache/answers/install x', 300, true],
+  ['a checkout of last week', `var/cache/channels/${one}`, 8, false],
+  ['a checkout that was not used since last year', `var/cache/channels/${one}`, 300, true],
+  ['one of last year at which a channel stands', `var/cache/channels/${two}`, 300, false],
+  ['a repository of last week', 'var/cache/channels/repositories/ab', 8, false],
+  ['a repository that was not used since last year', 'var/cache/channels/repositories/ab', 300, true],
+  ['the lock of a repository', 'var/cache/channels/repositories/ab.lock', 300, false],
+  ['compiled code', 'code/0123abcd', 100, false],
+  ['compiled code that is being written', 'code/0123abcd.a1B2c3', 0, false],
+  ['compiled code that was never finished', 'code/0123abcd.a1B2c3', 2, true],
   ['a divergence, which is kept for ever', `var/divergences/${gone}.json`, 1000, false],
   ['a file of the future, after the clock went back', `var/log/${gone}.log.zst`, -1000, false],
 ]
@@ -59,7 +68,13 @@ for (const [title, path, days, isOut, content = ''] of rows) {
     mkdirSync(dirname(file), { recursive: true })
     writeFileSync(file, content)
     lutimesSync(file, NOW - days * DAY, NOW - days * DAY)
-    const found = leftoversOf(store, garbage, { now: NOW, sources: `${store.layout.cache}/sources` })
+    const channels = new Set([String(two)])
+    const found = leftoversOf(store, garbage, {
+      now: NOW,
+      sources: `${store.layout.cache}/sources`,
+      channels,
+      compileCache: join(store.root, 'code'),
+    })
     const under = found.filter((one) => file.startsWith(one.path))
     // The file's own directory is new, by a clock that this test does not set.
     t.is(under.length > 0, isOut, JSON.stringify(found))
