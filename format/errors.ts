@@ -90,6 +90,13 @@ export const ERRORS = {
   ABN_WITNESS_REFUSED: 'A witness did not cosign a checkpoint.',
   ABN_WITNESS_REQUEST: 'A request to a witness does not follow docs/formats/log.md.',
 
+  // builder/log, builder/monitor
+  ABN_CLOCK: 'The clock of this machine is behind what the witnesses of a log have signed.',
+  ABN_LOG_ALARM: 'A file that should show the misbehaviour of a log is damaged.',
+  ABN_LOG_TROUBLE: 'A log has shown two trees that nobody can prove to be one; nothing that it vouches for counts.',
+  ABN_LOG_UNKNOWN: 'Nobody has named the key of a log, so that nothing of it can be checked.',
+  ABN_MONITOR_STATE: 'The state of a monitor is damaged, in use, or cannot be written.',
+
   // builder/realise
   ABN_BUILD_DISK: 'A build wrote more to the disk than it may, and was stopped.',
   ABN_BUILD_FAILED: 'A step of a build failed.',
@@ -146,6 +153,8 @@ export const ERRORS = {
   ABN_BUILDER_BUSY: 'Another builder works on the same store.',
   ABN_BUILDER_CONFIG: 'The configuration of a builder has a field that is unknown, missing or not allowed.',
   ABN_BUILDER_LISTEN: 'A builder cannot listen on the address that its configuration names.',
+  ABN_BUILDER_SESSION:
+    "A build began or ended outside its session by this machine's clock, so that the session cannot sign it.",
   ABN_BUILDER_TASKS: 'A builder ended with tasks that failed.',
   ABN_BUILDER_STATE: 'What a builder remembers of a task is damaged.',
   ABN_KEY_DIRECTORY: 'The directory of secret keys cannot be read or written.',
@@ -157,6 +166,7 @@ export const ERRORS = {
   ABN_PUBLISH_ADDRESS: 'A text is not the address of a cache.',
   ABN_PUBLISH_ITEM: 'An output in the store is not what was registered, and was not published.',
   ABN_PUBLISH_REFUSED: 'A cache did not take what was published, or answers as no cache does.',
+  ABN_PUBLISH_SESSIONS: 'A cache does not take sessions of builders, so that it cannot be given what they signed.',
   ABN_PUBLISH_UNREACHABLE: 'A cache to publish to could not be reached.',
 
   // cli/project
@@ -181,6 +191,7 @@ export const ERRORS = {
   ABN_CHECK_DIFFERS: 'Building again gave other bits.',
   ABN_COMMAND_UNKNOWN: 'There is no such command.',
   ABN_CURRENT_DIRECTORY: 'The current directory was removed.',
+  ABN_EVIDENCE_FILE: 'A file with evidence cannot be read, or written without overwriting another.',
   ABN_GENERATION_CURRENT: 'The current generation of a profile was to be deleted.',
   ABN_GENERATION_UNKNOWN: 'A profile has no such generation.',
   ABN_INTERRUPTED: 'The command was interrupted; what was complete is kept, nothing else.',

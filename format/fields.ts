@@ -26,6 +26,16 @@ export function fieldsOf<K extends string>(value: JsonValue, place: Place, names
   return value as Record<K, JsonValue>
 }
 
+/** The same where some more members may be there. */
+export function fieldsWith<K extends string, O extends string>(
+  value: JsonValue,
+  place: Place,
+  [names, optional]: readonly [readonly K[], readonly O[]],
+): Record<K, JsonValue> & Partial<Record<O, JsonValue>> {
+  requireThat(isObject(value), place, `expected an object, got ${kindOf(value)}`)
+  return fieldsOf<K | O>(value, place, [...names, ...optional.filter((name) => Object.hasOwn(value, name))])
+}
+
 /** The same for a configuration, in which a member may be missing. */
 export function optionalFieldsOf<K extends string>(
   value: JsonValue,

@@ -77,7 +77,11 @@ function sealingKey({ passphrase, salt }: Seal): Uint8Array {
 function privateKeyOf(seed: Uint8Array): import('node:crypto').KeyObject {
   if (seed.length !== 32) throw new TypeError(`seed of ${seed.length} bytes, expected 32`)
   const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed])
-  return requireNode().createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  try {
+    return requireNode().createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  } finally {
+    der.fill(0)
+  }
 }
 
 function requireNode(): typeof import('node:crypto') {

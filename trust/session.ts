@@ -29,7 +29,10 @@ export type Session = {
   readonly software: Readonly<Record<string, string>>
   /** SHA-256 of the builder's configuration. */
   readonly configuration: Sha256
-  /** SHA-256 of the text of a checkpoint that was fresh at the start; null when there was none. */
+  /**
+   * SHA-256 of a checkpoint that was fresh at the start, with the cosignatures of witnesses, which nobody can foresee; null when there was
+   * none.
+   */
   readonly checkpoint: Sha256 | null
   /** Where the key is, by the operator's word alone; a quote that verifies is what a policy goes by. */
   readonly tee: Tee

@@ -12,6 +12,7 @@ const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1'
 const PREDICATE_TYPE = 'https://slsa.dev/provenance/v1'
 const BUILD_TYPE = 'abnpkg:build/v1'
 const OPERATOR = 'abnpkg:operator/'
+const SESSION = 'abnpkg:session/'
 
 export function jsonOfStatement(statement: Statement): JsonObject {
   const { recipe, name, version, system, builder, log, tests } = statement
@@ -30,7 +31,7 @@ export function jsonOfStatement(statement: Statement): JsonObject {
         resolvedDependencies: [...statement.inputs.map(jsonOfInput), ...statement.sources.map(jsonOfSource)],
       },
       runDetails: {
-        builder: { id: OPERATOR + builder.key, version: builder.software },
+        builder: { id: idOf(builder), version: builder.software },
         byproducts: [
           ...(log === null ? [] : [{ name: 'log', digest: { sha256: log } }]),
           ...(tests === null ? [] : [{ name: 'tests', digest: { sha256: tests } }]),
@@ -184,9 +185,10 @@ function byproductsOf(value: JsonValue, place: Place): Pick<Statement, 'log' | '
 function builderOf(value: JsonValue, place: Place): StatedBuilder {
   const { id, version } = fieldsOf(value, place, ['id', 'version'])
   const text = textOf(id, below(place, 'id'))
-  const key = text.slice(OPERATOR.length)
-  const isOperator = text.startsWith(OPERATOR) && /^[0-9a-f]{64}$/.test(key)
-  requireThat(isOperator, below(place, 'id'), `expected ${OPERATOR}<key id>`)
+  const [, operator, session, key] =
+    /^(?:abnpkg:operator\/([0-9a-f]{64})|abnpkg:session\/([0-9a-f]{64})\/([0-9a-f]{64}))$/.exec(text) ?? []
+  const isKnown = operator !== undefined || (session !== undefined && key !== undefined)
+  requireThat(isKnown, below(place, 'id'), `expected ${OPERATOR}<key id> or ${SESSION}<session>/<key id>`)
   const at = below(place, 'version')
   requireThat(isObject(version), at, 'expected an object')
   const entries = Object.entries(version).map(([name, text]): [string, string] => {
@@ -196,7 +198,21 @@ function builderOf(value: JsonValue, place: Place): StatedBuilder {
     return [name, software]
   })
   requireThat(entries.length <= 32, at, 'expected at most 32 names')
-  return { kind: 'operator', key: parseKeyId(key), software: Object.fromEntries(entries) }
+  const software = Object.fromEntries(entries)
+  return session === undefined
+    ? { kind: 'operator', key: parseKeyId(operator ?? ''), software }
+    : { kind: 'session', key: parseKeyId(key ?? ''), session: parseSha256(session), software }
+}
+
+function idOf(builder: StatedBuilder): string {
+  switch (builder.kind) {
+    case 'operator':
+      return OPERATOR + builder.key
+    case 'session':
+      return `${SESSION}${builder.session}/${builder.key}`
+    default:
+      return builder satisfies never
+  }
 }
 
 function digestOf(value: JsonValue, place: Place): Sha256 {

@@ -58,11 +58,18 @@ export type StatedInput = {
 }
 
 /** Who built, and with which software: names and versions such as { abnpkg: '0.1.0' }. Another kind is refused. */
-export type StatedBuilder = {
-  readonly kind: 'operator'
-  readonly key: KeyId
-  readonly software: Readonly<Record<string, string>>
-}
+export type StatedBuilder =
+  | { readonly kind: 'operator'; readonly key: KeyId; readonly software: Software }
+  | {
+      readonly kind: 'session'
+      /** The session's own key, which signs. */
+      readonly key: KeyId
+      /** SHA-256 of the session as its operator signed it. A key alone could be claimed by another operator's session. */
+      readonly session: Sha256
+      readonly software: Software
+    }
+
+type Software = Readonly<Record<string, string>>
 
 export const statementPayloadType = 'application/vnd.in-toto+json'
 export const maximumStatementBytes = 1024 * 1024

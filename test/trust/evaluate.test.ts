@@ -386,16 +386,28 @@ const rows: readonly Row[] = [
     /no current list/,
   ],
 
-  // What this version cannot check, and evidence of no use
+  // What the policy does not say enough about, and evidence of no use
   [
-    'logged',
+    'logged where no log is named',
     policyOf({ default: factors({ kind: 'logged' }) }),
     evidenceOf(a, b, c),
     'refused',
-    /cannot check the factor "logged"/,
+    /the policy names no log/,
   ],
-  ['witnessed', policyOf({ default: factors({ kind: 'witnessed' }) }), evidenceOf(a, b, c), 'refused', /"witnessed"/],
-  ['tee', policyOf({ default: factors({ kind: 'tee' }) }), evidenceOf(a, b, c), 'refused', /"tee"/],
+  [
+    'witnessed where no witness is named',
+    policyOf({ default: factors({ kind: 'witnessed', atLeast: 1, within: day }) }),
+    evidenceOf(a, b, c),
+    'refused',
+    /more witnesses than the policy names/,
+  ],
+  [
+    'a TEE where none is described',
+    policyOf({ default: factors({ kind: 'tee', atLeast: 1 }) }),
+    evidenceOf(a, b, c),
+    'refused',
+    /the policy does not say which it accepts/,
+  ],
   [
     'an unknown kind of evidence',
     two,

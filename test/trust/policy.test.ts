@@ -1,9 +1,12 @@
 import test from 'ava'
+import { canonicalJson } from '../../format/canonical-json.ts'
 import { sha256Of } from '../../format/hash.ts'
 import { encodePublicKey, publicKeyOf } from '../../trust/key.ts'
+import { encodeWitnessKey, witnessKeyOf } from '../../trust/log/cosignature.ts'
 import { encodeDecision, parseDecision } from '../../trust/policy/decision-schema.ts'
 import { encodePolicy, parsePolicy, policyDigestOf } from '../../trust/policy/policy.ts'
 import { replay } from '../../trust/policy/replay.ts'
+import { intelRoot } from '../../trust/tee/chain.ts'
 import {
   alice,
   alice2,
@@ -15,6 +18,7 @@ import {
   digestNamed,
   evidenceOf,
   hello,
+  keyNamed,
   policyOf,
 } from './support.ts'
 
@@ -42,6 +46,9 @@ test('the digest of a policy covers what its presets mean', (t) => {
   t.is(policyDigestOf(preset), policyDigestOf(written))
   t.not(policyDigestOf(preset), policyDigestOf(policyOf({ default: { kind: 'paranoid' } })))
 })
+
+const twoIndependent =
+  '{"depth":"outputs","factors":[{"atLeast":2,"kind":"operators"},{"kind":"built"}],"kind":"factors"}'
 
 const k = encodePublicKey(alice.publicKey)
 const withDefault = (rule: string) =>
@@ -79,7 +86,10 @@ for (const [title, wrong] of [
   ['an unknown rule', withDefault('{"kind":"trust-me"}')],
   ['a preset with a field', withDefault('{"kind":"two-independent","atLeast":1}')],
   ['a rule without operators', withDefault('{"kind":"factors","depth":"outputs","factors":[{"kind":"built"}]}')],
-  ['a rule with a TEE alone', withDefault('{"kind":"factors","depth":"outputs","factors":[{"kind":"tee"}]}')],
+  [
+    'a rule with a TEE alone',
+    withDefault('{"kind":"factors","depth":"outputs","factors":[{"kind":"tee","atLeast":1}]}'),
+  ],
   ['an unknown depth', withDefault('{"kind":"factors","depth":"all","factors":[{"kind":"operators","atLeast":1}]}')],
   ['an unknown factor', withFactor('{"kind":"reputation","atLeast":5}')],
   ['a factor with a field too many', withFactor('{"kind":"logged","maybe":true}')],
@@ -109,14 +119,95 @@ test('every factor is read again', (t) => {
     '{"kind":"built"}',
     '{"kind":"revocations","within":1}',
     '{"kind":"logged"}',
-    '{"kind":"witnessed"}',
-    '{"kind":"tee"}',
+    '{"kind":"witnessed","atLeast":2,"within":86400}',
+    '{"kind":"tee","atLeast":1}',
   ]) {
     const once = encodePolicy(parsePolicy(withFactor(factor)))
     t.is(encodePolicy(parsePolicy(once)), once)
     t.deepEqual(JSON.parse(once).default.factors[1], JSON.parse(factor))
   }
 })
+
+const lineOf = (name: string, from = name) => encodePublicKey(publicKeyOf(name, keyNamed(from).publicKey.bytes))
+const witnessLineOf = (name: string, from = name) =>
+  encodeWitnessKey(witnessKeyOf(publicKeyOf(name, keyNamed(from).publicKey.bytes)))
+const register = '0a'.repeat(48)
+const measurement = { name: 'b', mrTd: register, rtmr0: null, rtmr1: null, rtmr2: register, rtmr3: null }
+const tee = {
+  roots: [`simulated:${sha256Of('a root')}`, 'intel'],
+  statuses: ['UpToDate', 'ConfigurationNeeded'],
+  measurements: [measurement, { ...measurement, name: 'a', mrConfigId: register }],
+  minimumEvaluationNumber: 17,
+  serviceTds: ['ff'.repeat(48), register],
+  age: { since: 'checkpoint', maximum: 604_800 },
+  collateral: 'logged',
+}
+const whole = {
+  ...JSON.parse(policyText),
+  logs: [lineOf('log.example/two'), lineOf('log.example/one')],
+  witnesses: [witnessLineOf('zoe.example'), witnessLineOf('ann.example')],
+  tee,
+}
+
+test('logs, witnesses and a TEE are read again, sorted', (t) => {
+  const parsed = parsePolicy(JSON.stringify(whole))
+  const once = encodePolicy(parsed)
+  t.is(encodePolicy(parsePolicy(once)), once)
+  t.deepEqual(
+    [parsed.logs, parsed.witnesses].map((keys) => keys.map(({ name }) => name)),
+    [
+      ['log.example/one', 'log.example/two'],
+      ['ann.example', 'zoe.example'],
+    ],
+  )
+  const { tee: read } = JSON.parse(once)
+  t.deepEqual(read, {
+    ...tee,
+    roots: ['intel', tee.roots[0]],
+    statuses: ['ConfigurationNeeded', 'UpToDate'],
+    measurements: [tee.measurements[1], measurement],
+    serviceTds: [register, 'ff'.repeat(48)],
+  })
+})
+
+test('a policy without them has the digest that it had before there were any', (t) => {
+  const none = parsePolicy(JSON.stringify({ ...JSON.parse(policyText), logs: [], witnesses: [] }))
+  t.is(encodePolicy(none), policyText)
+  t.is(policyDigestOf(none), policyDigestOf(policy))
+  const text = `abnpkg-policy-v1\n${policyText.replace('{"kind":"two-independent"}', twoIndependent)}`
+  t.is(policyDigestOf(policy), sha256Of(text))
+  const digests = [
+    {},
+    { logs: whole.logs },
+    { logs: whole.logs.slice(1) },
+    { witnesses: whole.witnesses },
+    { tee },
+    { tee: { ...tee, age: { since: 'session', maximum: 604_800 } } },
+    { tee: { ...tee, roots: ['intel'] } },
+    { tee: { ...tee, measurements: [measurement] } },
+    { tee: { ...tee, measurements: [{ ...measurement, mrOwner: register }] } },
+  ].map((changes) => policyDigestOf(parsePolicy(JSON.stringify({ ...JSON.parse(policyText), ...changes }))))
+  t.is(new Set(digests).size, digests.length)
+})
+
+for (const [title, changes] of [
+  ['a log of the same name with another key', { logs: [lineOf('log.example'), lineOf('log.example', 'other')] }],
+  ['a log under two names', { logs: [lineOf('log.example'), lineOf('other.example', 'log.example')] }],
+  ['a witness of the same name with another key', { witnesses: [witnessLineOf('ann'), witnessLineOf('ann', 'other')] }],
+  ['a witness under two names', { witnesses: [witnessLineOf('ann'), witnessLineOf('ben', 'ann')] }],
+  [
+    'a log that is its own witness',
+    { logs: [lineOf('log.example')], witnesses: [witnessLineOf('ann', 'log.example')] },
+  ],
+  ['a log with a wrong hash', { logs: [lineOf('log.example').replace(/\+[0-9a-f]{8}\+/, '+00000000+')] }],
+  ['a measurement twice', { tee: { ...tee, measurements: [measurement, { ...measurement, mrTd: '0b'.repeat(48) }] } }],
+  ['Intel’s root as a simulated one', { tee: { ...tee, roots: [`simulated:${intelRoot.digest}`] } }],
+  ['more logs than anybody has', { logs: Array.from({ length: 101 }, (_, i) => lineOf(`log-${i}`)) }],
+] as const) {
+  test(`not a policy: ${title}`, (t) => {
+    t.throws(() => parsePolicy(JSON.stringify({ ...whole, ...changes })), { code: 'ABN_POLICY_INVALID' })
+  })
+}
 
 const evidence = evidenceOf(attested(hello, alice), attested(hello, bob))
 const decision = decide(evidence)
@@ -149,6 +240,26 @@ test('a record of a decision that is damaged', (t) => {
     code: 'ABN_DECISION_INVALID',
   })
   t.throws(() => parseDecision(Buffer.from(whole.replace('"own":false', '"own":0'))), { code: 'ABN_DECISION_INVALID' })
+  const root = Buffer.alloc(32).toString('base64')
+  const more = (members: object) => Buffer.from(canonicalJson({ ...JSON.parse(whole), ...members }))
+  const tree = (log: string, changes: object = {}) => ({ log, size: 1, root, ...changes })
+  t.is(parseDecision(more({ knownLogs: [tree('a'), tree('b')] })).knownLogs.length, 2)
+  const number = { root: sha256Of('root'), number: 3 }
+  t.deepEqual(parseDecision(more({ knownEvaluations: [number] })).knownEvaluations, [number])
+  for (const members of [
+    { knownLogs: [] },
+    { knownEvaluations: [] },
+    { knownLogs: [tree('b'), tree('a')] },
+    { knownLogs: [tree('a'), tree('a')] },
+    { knownLogs: [tree('a', { size: -1 })] },
+    { knownLogs: [tree('a', { root: 'AAAA' })] },
+    { knownLogs: [tree('a', { note: '' })] },
+    { knownEvaluations: [number, number] },
+    { knownEvaluations: [{ ...number, number: 1.5 }] },
+    { knownWitnesses: [] },
+  ]) {
+    t.throws(() => parseDecision(more(members)), { code: 'ABN_DECISION_INVALID' }, JSON.stringify(members))
+  }
   for (const wrong of ['{}', '[]', '{"format":1}'])
     t.throws(() => parseDecision(Buffer.from(wrong)), { code: 'ABN_DECISION_INVALID' })
 })

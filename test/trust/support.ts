@@ -124,13 +124,17 @@ export type PolicyJson = {
   readonly default?: unknown
   readonly packages?: unknown
   readonly operators?: Readonly<Record<string, readonly SecretKey[]>>
+  readonly logs?: unknown
+  readonly witnesses?: unknown
+  readonly tee?: unknown
 }
 
 /** Three operators, of whom alice has two keys, unless said otherwise. */
-export function policyOf(json: PolicyJson = {}): Policy {
-  const operators = json.operators ?? { alice: [alice, alice2], bob: [bob], carol: [carol] }
+export function policyOf({ operators: given, ...json }: PolicyJson = {}): Policy {
+  const operators = given ?? { alice: [alice, alice2], bob: [bob], carol: [carol] }
   return parsePolicy(
     JSON.stringify({
+      ...json,
       format: 1,
       operators: Object.entries(operators).map(([name, keys]) => ({
         name,

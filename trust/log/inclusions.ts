@@ -5,7 +5,7 @@
  */
 import { AbnError } from '../../format/errors.ts'
 import { base64Of, bytesOfBase64, concat, hexOf, isEqualBytes, utf8 } from '../bytes.ts'
-import { type LogKey, parseCheckpoint, type VerifiedCheckpoint, verifiedCheckpointOf } from './checkpoint.ts'
+import { type LogKey, type VerifiedCheckpoint, verifiedCheckpointOf } from './checkpoint.ts'
 import { nodeHash, parseTreeSize, type ReadSubtree, rangeHash, splitOf, type TreeHash, treeHashOf } from './merkle.ts'
 import { encodeNote, type Note, parseNote } from './note.ts'
 
@@ -82,11 +82,6 @@ export function verifyInclusions({ leaves, hashes, checkpoint: note }: Inclusion
   if (!isEqualBytes(root, checkpoint.root)) throw wrong('the entries are not in the tree')
   const indices: ReadonlyMap<string, number> = new Map(leaves.map(({ index, leaf }) => [hexOf(leaf), index]))
   return { checkpoint, leaves: indices } as VerifiedInclusions
-}
-
-/** Which log it speaks of, before anything is verified. */
-export function originOf({ checkpoint }: Inclusions): string {
-  return parseCheckpoint(checkpoint.text).origin
 }
 
 /** The root, where `rest` says the hash of each range without an entry, as large as they come, from left to right. */

@@ -41,6 +41,11 @@ export function encodeNote({ text, signatures }: Note): Uint8Array {
   return utf8(`${text}\n${signatures.map((one) => `${signatureLine(one)}\n`).join('')}`)
 }
 
+/** The first line: of a checkpoint, which log it speaks of, before anything is verified. */
+export function originOfNote({ text }: Note): string {
+  return text.slice(0, text.indexOf('\n'))
+}
+
 /** Without a newline. Throws ABN_NOTE_INVALID. */
 export function parseSignatureLine(line: string): NoteSignature {
   const [, name, text] = /^\u2014 ([^\s+]{1,255}) ([A-Za-z0-9+/=]+)$/.exec(line) ?? []

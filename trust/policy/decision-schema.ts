@@ -6,6 +6,7 @@ import {
   booleanOf,
   countOf,
   fieldsOf,
+  fieldsWith,
   isObject,
   listOf,
   type Place,
@@ -15,8 +16,9 @@ import {
 } from '../../format/fields.ts'
 import { parseRecipeHash, parseSha256, type Sha256 } from '../../format/hash.ts'
 import { parseStorePath, type StorePath } from '../../format/store-path.ts'
-import { utf8 } from '../bytes.ts'
+import { base64Of, bytesOfBase64, utf8 } from '../bytes.ts'
 import { parseKeyId } from '../key.ts'
+import { parseTreeSize, treeHashOf } from '../log/merkle.ts'
 import { encodeTime, timeOf } from '../time.ts'
 import type { Decision, DecisionRequest, Outcome, Reason, RequestedInput } from './decision.ts'
 import type { Conditions, Depth } from './policy.ts'
@@ -37,10 +39,13 @@ export function parseDecision(bytes: Uint8Array): Decision {
   return decisionOfJson(parseCanonicalJson(bytes, { bytes: maximumDecisionBytes, depth: 8 }), PLACE)
 }
 
+/** What was known of logs and evaluations is left out where there is nothing. */
 export function jsonOfDecision(decision: Decision): JsonObject {
-  const { conditions, now } = decision
+  const { conditions, now, knownLogs, knownEvaluations, ...rest } = decision
   return {
-    ...decision,
+    ...rest,
+    ...(knownLogs.length === 0 ? {} : { knownLogs: knownLogs.map((one) => ({ ...one, root: base64Of(one.root) })) }),
+    ...(knownEvaluations.length === 0 ? {} : { knownEvaluations }),
     conditions: conditions === null ? { kind: 'source-only' } : jsonOfRule({ kind: 'factors', ...conditions }),
     now: encodeTime(now),
   }
@@ -60,7 +65,7 @@ export function decisionOfJson(value: JsonValue, place: Place): Decision {
     'reasons',
     'request',
   ] as const
-  const fields = fieldsOf(value, place, names)
+  const fields = fieldsWith(value, place, [names, ['knownEvaluations', 'knownLogs']])
   requireThat(fields.format === 1, below(place, 'format'), 'expected 1')
   return {
     format: 1,
@@ -75,6 +80,13 @@ export function decisionOfJson(value: JsonValue, place: Place): Decision {
       below(place, 'knownRevocations'),
       knownOf,
       ({ key }) => key,
+    ),
+    knownLogs: rarelyOf(fields.knownLogs, below(place, 'knownLogs'), knownLogOf, ({ log }) => log),
+    knownEvaluations: rarelyOf(
+      fields.knownEvaluations,
+      below(place, 'knownEvaluations'),
+      knownEvaluationOf,
+      ({ root }) => root,
     ),
     outcome: outcomeOf(fields.outcome, below(place, 'outcome')),
     reasons: listOf(fields.reasons, below(place, 'reasons'), reasonOf),
@@ -125,6 +137,33 @@ function knownOf(value: JsonValue, place: Place): Decision['knownRevocations'][n
   return { key: parseKeyId(text), version: countOf(version, below(place, 'version')) }
 }
 
+/** Sorted, and left out when empty: there is one encoding. */
+function rarelyOf<T>(
+  value: JsonValue | undefined,
+  place: Place,
+  element: (value: JsonValue, place: Place) => T,
+  key: (element: T) => string,
+): readonly T[] {
+  if (value === undefined) return []
+  const list = sortedListOf(value, place, element, key)
+  requireThat(list.length > 0, place, 'expected to be left out when there is nothing')
+  return list
+}
+
+function knownLogOf(value: JsonValue, place: Place): Decision['knownLogs'][number] {
+  const { log, root, size } = fieldsOf(value, place, ['log', 'root', 'size'])
+  const bytes = bytesOfBase64(textOf(root, below(place, 'root')))
+  requireThat(bytes?.length === 32, below(place, 'root'), 'expected the base 64 of 32 bytes')
+  const count = parseTreeSize(String(countOf(size, below(place, 'size'))))
+  requireThat(count !== undefined, below(place, 'size'), 'expected the size of a tree')
+  return { log: textOf(log, below(place, 'log')), size: count, root: treeHashOf(bytes) }
+}
+
+function knownEvaluationOf(value: JsonValue, place: Place): Decision['knownEvaluations'][number] {
+  const { number, root } = fieldsOf(value, place, ['number', 'root'])
+  return { root: digestOf(root, below(place, 'root')), number: countOf(number, below(place, 'number')) }
+}
+
 function outcomeOf(value: JsonValue, place: Place): Outcome {
   const kind = isObject(value) ? value.kind : undefined
   if (kind === 'refused') {
@@ -163,7 +202,12 @@ const REASONS: { readonly [kind in Reason['kind']]: Readonly<Record<string, Read
   'input-not-accepted': { path: pathOf },
   'too-few': { among: texts, counted: countOf, wanted: countOf },
   'required-missing': { operator: textOf },
+  'tee-too-few': { counted: countOf, wanted: countOf },
+  'factor-unconfigured': { factor: textOf },
   'factor-unsupported': { factor: textOf },
+  'log-trouble': { log: textOf, trouble: textOf },
+  'tee-accepted': { measurement: textOf, operator: textOf, root: textOf, session: digestOf, status: textOf },
+  'tee-refused': { objections: texts, operator: textOf, session: digestOf },
 }
 
 function reasonOf(value: JsonValue, place: Place): Reason {

@@ -5,6 +5,8 @@
 import type { RecipeHash, Sha256 } from '../../format/hash.ts'
 import type { StorePath } from '../../format/store-path.ts'
 import type { KeyId } from '../key.ts'
+import type { TreeHash, TreeSize } from '../log/merkle.ts'
+import type { TcbStatus } from '../tee/tcb-status.ts'
 import type { Conditions, Depth } from './policy.ts'
 
 export type Decision = {
@@ -18,10 +20,17 @@ export type Decision = {
   readonly own: boolean
   /** When it was decided, in seconds since 1970. */
   readonly now: number
-  /** Digests of the attestations and revocation lists that were looked at, sorted. */
+  /**
+   * Digests of what was looked at, sorted: attestations and revocation lists, sessions with their collateral and proofs, and
+   * what was shown of logs.
+   */
   readonly evidence: readonly Sha256[]
   /** Versions of revocation lists that had been seen before, of the operators concerned; sorted by key. */
   readonly knownRevocations: readonly { readonly key: KeyId; readonly version: number }[]
+  /** Trees that had been seen before, of the policy's logs where the rule asks for logs; sorted by log. */
+  readonly knownLogs: readonly { readonly log: string; readonly size: TreeSize; readonly root: TreeHash }[]
+  /** Evaluation numbers that had been seen before, of the policy's roots where the rule asks for a TEE; sorted by root. */
+  readonly knownEvaluations: readonly { readonly root: Sha256; readonly number: number }[]
   readonly outcome: Outcome
   readonly reasons: readonly Reason[]
 }
@@ -93,7 +102,30 @@ export type Reason =
   /** Against: a factor is not met. */
   | { readonly kind: 'too-few'; readonly wanted: number; readonly counted: number; readonly among: readonly string[] }
   | { readonly kind: 'required-missing'; readonly operator: string }
+  /** Too few of those who agree have a quote that is accepted, each of another operator and machine. */
+  | { readonly kind: 'tee-too-few'; readonly wanted: number; readonly counted: number }
+  /** The policy does not name what the factor looks at: logs, as many witnesses, conditions for a TEE. */
+  | { readonly kind: 'factor-unconfigured'; readonly factor: 'logged' | 'witnessed' | 'tee' }
   | { readonly kind: 'factor-unsupported'; readonly factor: string }
+  /** Nothing of this log counts, as what it has shown does not fit together. */
+  | { readonly kind: 'log-trouble'; readonly log: string; readonly trouble: LogTroubleKind }
+  /** For: a session that agrees is in a TEE. `session` is the digest of the session's document. */
+  | {
+      readonly kind: 'tee-accepted'
+      readonly operator: string
+      readonly session: Sha256
+      readonly root: 'intel' | 'simulated'
+      /** Its name in the policy. */
+      readonly measurement: string
+      readonly status: TcbStatus
+    }
+  /** Not for: the quote of a session that agrees is not accepted. */
+  | {
+      readonly kind: 'tee-refused'
+      readonly operator: string
+      readonly session: Sha256
+      readonly objections: readonly string[]
+    }
 
 export type NotCounted =
   | 'revoked-key'
@@ -109,6 +141,16 @@ export type NotCounted =
   | 'revocations-missing'
   | 'revocations-rolled-back'
   | 'inputs-not-accepted'
+  | 'outside-session'
+  | 'shared-key'
+  | 'not-logged'
+  | 'not-witnessed'
+
+/**
+ * 'fork': two trees of one size; 'smaller': a tree smaller than one seen before; 'proof': the proof that it has grown is
+ * wrong; 'unproved': there is none.
+ */
+export type LogTroubleKind = 'fork' | 'smaller' | 'proof' | 'unproved'
 
 /**
  * 'build': other bits from the same inputs, so that the build is not reproducible or somebody lies; 'inputs': other bits, and

@@ -3,21 +3,20 @@
  * whom the policy names. What strangers say, how often somebody says something and in which order does not change a decision.
  *
  * Evidence against needs less than evidence for. A statement counts for an output only when it is unexpired, in time, built
- * from accepted inputs and so on. It counts against as soon as a configured operator has signed it and not revoked it.
+ * from accepted inputs and so on. It counts against as soon as a configured operator, or a session of his, has signed it and he has
+ * not revoked it.
  */
-import type { Sha256 } from '../../format/hash.ts'
 import { compareBytewise } from '../../format/order.ts'
-import type { OperatorAttestation, VerifiedEvidence } from '../evidence.ts'
-import type { KeyId } from '../key.ts'
-import type { VerifiedRevocationList } from '../revocation.ts'
-import type { StatedOutput, Statement } from '../statement.ts'
-import type { Decision, DecisionRequest, NotCounted, Outcome, Reason } from './decision.ts'
+import type { VerifiedEvidence } from '../evidence.ts'
+import type { SessionEvidence } from '../session-evidence.ts'
+import { lookedAt } from '../tee/judge-session.ts'
+import type { Decision, DecisionRequest, Outcome, Reason } from './decision.ts'
 import { divergenceOf, inputsThatDiffer } from './divergence.ts'
+import { type Judged, judge, type Standing, standingOf, withoutSharedKeys } from './judge.ts'
+import { isConfigured, type LogQuestion, logFactorsOf, publicSessions } from './logged.ts'
 import { type Conditions, type Depth, type Factor, type Policy, policyDigestOf, ruleFor } from './policy.ts'
 import { conditionsOf } from './presets.ts'
-
-/** How far a builder's clock may be ahead of ours. */
-export const toleratedSkewSeconds = 300
+import { findTees, quorumOf, type TeeFindings } from './tee-factor.ts'
 
 /** `now` in seconds since 1970. Throws TypeError when it is no time, so that a broken clock never looks like an early one. */
 export function evaluate(request: DecisionRequest, evidence: VerifiedEvidence, policy: Policy, now: number): Decision {
@@ -27,27 +26,39 @@ export function evaluate(request: DecisionRequest, evidence: VerifiedEvidence, p
   const head = { format: 1, request, policy: policyDigestOf(policy), conditions, own, now } as const
   if (conditions === null) {
     const reasons = [{ kind: 'source-only' } as const]
-    return { ...head, evidence: [], knownRevocations: [], outcome: { kind: 'refused' }, reasons }
+    return { ...head, evidence: [], ...nothingKnown, outcome: { kind: 'refused' }, reasons }
   }
   const electorate = electorateOf(policy, conditions)
   const found = (evidence.attestations.get(request.recipe) ?? []).filter(({ operator }) =>
     electorate.names.has(operator),
   )
-  const standings = new Map(electorate.operators.map((name) => [name, standingOf(name, evidence, policy)]))
-  const judged = found.map((one) => judge(one, { request, conditions, now, standing: standings.get(one.operator) }))
-  const { outcome, reasons } = concluded(judged, electorate, { request, conditions, policy })
+  const question: LogQuestion = { factors: logFactorsOf(conditions.factors), logs: evidence.logs, now }
+  const standings = standingsIn(evidence, policy)
+  const judged = withoutSharedKeys(
+    found.map((one) => judge(one, { request, conditions, now, question, standing: standings.get(one.operator) })),
+  )
+  const matter = { request, conditions, policy, evidence, now, question, judged }
+  const tees = conditions.factors.some(({ kind }) => kind === 'tee') ? teesIn(matter) : null
   const concerned = [...new Set(found.map(({ operator }) => operator))].flatMap((name) => standings.get(name) ?? [])
   return {
     ...head,
-    evidence: sorted([
-      ...found.map(({ attestation }) => attestation.digest),
-      ...concerned.flatMap(({ lists }) => lists.map(({ digest }) => digest)),
-    ]),
+    evidence: sorted(
+      new Set([
+        ...found.map(({ attestation }) => attestation.digest),
+        ...concerned.flatMap(({ lists }) => lists.map(({ digest }) => digest)),
+        ...sessionsLookedAt(matter, tees).map(({ document }) => document.digest),
+        ...(tees?.looked ?? []).flatMap((session) => lookedAt(session, policy.tee?.roots ?? [], now)),
+        ...(question.factors.length === 0 ? [] : [...evidence.logs.values()].flatMap(({ documents }) => documents)),
+      ]),
+    ),
     knownRevocations: concerned.flatMap(({ known }) => known).sort((a, b) => compareBytewise(a.key, b.key)),
-    outcome,
-    reasons,
+    knownLogs: question.factors.length === 0 ? [] : knownLogsOf(evidence, policy),
+    knownEvaluations: tees === null ? [] : knownEvaluationsOf(evidence, policy),
+    ...concluded(electorate, tees, matter),
   }
 }
+
+const nothingKnown = { knownRevocations: [], knownLogs: [], knownEvaluations: [] } as const
 
 function atDepth(conditions: Conditions | null, depth: Depth | null): Conditions | null {
   return conditions === null || depth === null ? conditions : { ...conditions, depth }
@@ -63,119 +74,75 @@ type Electorate = {
 function electorateOf({ operators }: Policy, { factors }: Conditions): Electorate {
   const excluded = new Set(factors.flatMap((factor) => (factor.kind === 'excluded' ? factor.operators : [])))
   const names = operators.map(({ name }) => name).filter((name) => !excluded.has(name))
-  return { operators: names, names: new Set(names), excluded: sorted([...excluded]) }
+  return { operators: names, names: new Set(names), excluded: sorted(excluded) }
 }
 
-/** What an operator has taken back, and whether we have all that it is known to have taken back. */
-type Standing = {
-  readonly lists: readonly VerifiedRevocationList[]
-  readonly keys: ReadonlySet<KeyId>
-  readonly statements: ReadonlySet<Sha256>
-  readonly known: readonly { readonly key: KeyId; readonly version: number }[]
-  readonly rolledBack: boolean
+/** The same for every output that is decided on the same evidence. */
+function standingsIn(evidence: VerifiedEvidence, policy: Policy): ReadonlyMap<string, Standing> {
+  const known = memory.get(evidence)
+  if (known?.policy === policy) return known.standings
+  const standings = new Map(policy.operators.map(({ name }) => [name, standingOf(name, evidence, policy)]))
+  memory.set(evidence, { policy, standings })
+  return standings
 }
 
-function standingOf(
-  name: string,
-  { revocations, knownRevocations }: VerifiedEvidence,
-  { operators }: Policy,
-): Standing {
-  const lists = revocations.get(name) ?? []
-  const own = operators.find((operator) => operator.name === name)?.keys ?? []
-  const known = own.flatMap(({ id }) => {
-    const version = knownRevocations.get(id)
-    return version === undefined ? [] : [{ key: id, version }]
-  })
-  return {
-    lists,
-    keys: new Set(lists.flatMap(({ list }) => list.keys.map(({ key }) => key))),
-    statements: new Set(lists.flatMap(({ list }) => list.statements.map(({ statement }) => statement))),
-    known,
-    rolledBack: known.some(
-      ({ key, version }) => !lists.some(({ list }) => list.signer === key && list.version >= version),
-    ),
-  }
-}
+const memory = new WeakMap<
+  VerifiedEvidence,
+  { readonly policy: Policy; readonly standings: ReadonlyMap<string, Standing> }
+>()
 
-/**
- * One statement. `claim` is what it says of the output asked for, null when it says nothing or was taken back; `because` is
- * why it does not count, null when it counts.
- */
-type Judged = OperatorAttestation & { readonly claim: StatedOutput | null; readonly because: NotCounted | null }
-
-type JudgeOptions = {
+type Matter = {
   readonly request: DecisionRequest
   readonly conditions: Conditions
+  readonly policy: Policy
+  readonly evidence: VerifiedEvidence
   readonly now: number
-  readonly standing: Standing | undefined
+  readonly question: LogQuestion
+  readonly judged: readonly Judged[]
 }
 
-function judge(one: OperatorAttestation, { request, conditions, now, standing }: JudgeOptions): Judged {
-  const { statement, statementDigest, key } = one.attestation
-  if (standing?.keys.has(key.id)) return { ...one, claim: null, because: 'revoked-key' }
-  if (standing?.statements.has(statementDigest)) return { ...one, claim: null, because: 'revoked-statement' }
-  const claim = statement.outputs.find(({ path }) => path === request.path) ?? null
-  const because =
-    mismatchOf(statement, claim, request) ??
-    (standing?.rolledBack === false ? null : 'revocations-rolled-back') ??
-    untimelyOf(statement, now) ??
-    firstOf(conditions.factors, (factor) => failureOf(factor, statement, { now, lists: standing?.lists ?? [] })) ??
-    (conditions.depth === 'outputs' || hasAcceptedInputs(statement, request) ? null : 'inputs-not-accepted')
-  return { ...one, claim, because }
-}
-
-/** The recipe hash covers all of this, so that a statement that has it wrong cannot come from an honest build. */
-function mismatchOf(statement: Statement, claim: StatedOutput | null, request: DecisionRequest): NotCounted | null {
-  const { name, version, system, inputs } = statement
-  if (name !== request.name || version !== request.version || system !== request.system) return 'another-package'
-  if (claim === null || claim.output !== request.output) return 'another-output'
-  const isSame =
-    inputs.length === request.inputs.length &&
-    inputs.every(({ path, recipe, output }, i) => {
-      const wanted = request.inputs[i]
-      return path === wanted?.path && recipe === wanted.recipe && output === wanted.output
-    })
-  return isSame ? null : 'another-derivation'
-}
-
-function untimelyOf({ finished, expires }: Statement, now: number): NotCounted | null {
-  if (expires <= now) return 'expired'
-  return finished > now + toleratedSkewSeconds ? 'future' : null
-}
-
-type FactorContext = { readonly now: number; readonly lists: readonly VerifiedRevocationList[] }
-
-/** Why a statement does not count under a factor that is about single statements. */
-function failureOf(factor: Factor, statement: Statement, { now, lists }: FactorContext): NotCounted | null {
-  switch (factor.kind) {
-    case 'age': {
-      const age = now - statement.finished
-      if (factor.minimum !== null && age < factor.minimum) return 'too-young'
-      return factor.maximum !== null && age > factor.maximum ? 'too-old' : null
-    }
-    case 'built':
-      return statement.origin === 'built' ? null : 'not-built'
-    case 'revocations': {
-      const isFresh = ({ list }: VerifiedRevocationList) =>
-        list.issued <= now + toleratedSkewSeconds && now - list.issued <= factor.within && now < list.expires
-      return lists.some(isFresh) ? null : 'revocations-missing'
-    }
-    default:
-      return null
+/** About the sessions that signed what counts, each once. */
+function teesIn({ conditions, policy, evidence, now, question, judged }: Matter): TeeFindings {
+  const { tee } = policy
+  if (tee === null) return { counted: 0, reasons: [], looked: [] }
+  const sessions = new Map<string, readonly SessionEvidence[]>()
+  for (const one of judged) {
+    const [first] = one.sessions
+    if (one.because !== null || first === undefined) continue
+    sessions.set(`${one.operator} ${first.session.digest}`, publicSessions(one, question))
   }
+  const ordered = [...sessions].sort(([a], [b]) => compareBytewise(a, b)).map(([, documents]) => documents)
+  const quorum = quorumOf(conditions.factors, policy)
+  return findTees(ordered, { policy, tee, now, knownEvaluations: evidence.knownEvaluations, quorum })
 }
 
-function hasAcceptedInputs({ inputs }: Statement, request: DecisionRequest): boolean {
-  return inputs.every(({ digest }, i) => digest === request.inputs[i]?.accepted)
+/** One public document says all about a session that a decision needs, unless its quote matters. */
+function sessionsLookedAt({ judged, question }: Matter, tees: TeeFindings | null): readonly SessionEvidence[] {
+  return judged.flatMap((one) => {
+    const seen = publicSessions(one, question)
+    return seen.length === 0 ? one.sessions : (seen.find((session) => tees?.looked.includes(session)) ?? seen[0] ?? [])
+  })
 }
 
-type Matter = { readonly request: DecisionRequest; readonly conditions: Conditions; readonly policy: Policy }
+function knownLogsOf({ knownLogs }: VerifiedEvidence, { logs }: Policy): Decision['knownLogs'] {
+  return logs.flatMap(({ name }) => {
+    const known = knownLogs.get(name)
+    return known === undefined ? [] : [{ log: name, size: known.size, root: known.root }]
+  })
+}
+
+function knownEvaluationsOf({ knownEvaluations }: VerifiedEvidence, { tee }: Policy): Decision['knownEvaluations'] {
+  return sorted((tee?.roots ?? []).map(({ digest }) => digest)).flatMap((root) => {
+    const number = knownEvaluations.get(root)
+    return number === undefined ? [] : [{ root, number }]
+  })
+}
 
 /** Counts what was judged. */
 function concluded(
-  judged: readonly Judged[],
   electorate: Electorate,
-  { request, conditions, policy }: Matter,
+  tees: TeeFindings | null,
+  { request, conditions, policy, evidence, question, judged }: Matter,
 ): { readonly outcome: Outcome; readonly reasons: readonly Reason[] } {
   const counted = judged.filter(({ because }) => because === null)
   const agreeing = new Set(counted.map(({ operator }) => operator))
@@ -191,14 +158,17 @@ function concluded(
       if (accepted === null) against.push({ kind: 'input-not-accepted', path })
     }
   }
-  for (const factor of conditions.factors) against.push(...unmetOf(factor, agreeing, electorate))
+  const counts = { agreeing, electorate, policy, tees: tees?.counted ?? 0 }
+  for (const factor of conditions.factors) against.push(...unmetOf(factor, counts))
   const first = counted[0]?.claim ?? null
-  const operators = sorted([...agreeing])
+  const operators = sorted(agreeing)
   const isAccepted = against.length === 0 && first !== null
   const differing = isAccepted ? inputsThatDiffer(counted.map(({ attestation }) => attestation.statement)) : []
   const reasons: Reason[] = [
     ...against,
+    ...(question.factors.length === 0 ? [] : troublesIn(evidence)),
     ...judged.map(reasonOf),
+    ...(tees?.reasons ?? []),
     ...electorate.operators
       .filter((operator) => !judged.some((one) => one.operator === operator))
       .map((operator): Reason => ({ kind: 'silent', operator })),
@@ -210,8 +180,15 @@ function concluded(
   return { outcome: { kind: 'accepted', digest, bytes, references, operators }, reasons }
 }
 
-/** What a factor that is about all statements together lacks. A kind that is not handled here or in failureOf is unmet. */
-function unmetOf(factor: Factor, agreeing: ReadonlySet<string>, electorate: Electorate): readonly Reason[] {
+type Counts = {
+  readonly agreeing: ReadonlySet<string>
+  readonly electorate: Electorate
+  readonly policy: Policy
+  readonly tees: number
+}
+
+/** What a factor that is about all statements together lacks. A kind that is not known here is unmet. */
+function unmetOf(factor: Factor, { agreeing, electorate, policy, tees }: Counts): readonly Reason[] {
   switch (factor.kind) {
     case 'operators': {
       const among = (factor.among ?? electorate.operators).filter((name) => electorate.names.has(name))
@@ -229,8 +206,10 @@ function unmetOf(factor: Factor, agreeing: ReadonlySet<string>, electorate: Elec
       return []
     case 'logged':
     case 'witnessed':
+      return isConfigured(factor, policy) ? [] : [{ kind: 'factor-unconfigured', factor: factor.kind }]
     case 'tee':
-      return [{ kind: 'factor-unsupported', factor: factor.kind }]
+      if (policy.tee === null) return [{ kind: 'factor-unconfigured', factor: factor.kind }]
+      return tees >= factor.atLeast ? [] : [{ kind: 'tee-too-few', wanted: factor.atLeast, counted: tees }]
     default:
       return unknownFactor(factor)
   }
@@ -240,20 +219,18 @@ function unknownFactor(factor: never): readonly Reason[] {
   return [{ kind: 'factor-unsupported', factor: JSON.stringify(factor) }]
 }
 
+function troublesIn({ logs }: VerifiedEvidence): readonly Reason[] {
+  return [...logs]
+    .sort(([a], [b]) => compareBytewise(a, b))
+    .flatMap(([log, { trouble }]) => (trouble === null ? [] : [{ kind: 'log-trouble', log, trouble: trouble.kind }]))
+}
+
 function reasonOf({ operator, attestation: { digest }, because }: Judged): Reason {
   return because === null
     ? { kind: 'agreed', operator, attestation: digest }
     : { kind: 'not-counted', operator, attestation: digest, because }
 }
 
-function firstOf<T, R>(list: readonly T[], find: (one: T) => R | null): R | null {
-  for (const one of list) {
-    const found = find(one)
-    if (found !== null) return found
-  }
-  return null
-}
-
-function sorted<T extends string>(texts: readonly T[]): readonly T[] {
+function sorted<T extends string>(texts: Iterable<T>): readonly T[] {
   return [...texts].sort(compareBytewise)
 }

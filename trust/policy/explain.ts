@@ -1,7 +1,8 @@
 /** A decision in lines for people. Texts from outside (names of operators, paths) were checked when they were parsed. */
 import type { Sha256 } from '../../format/hash.ts'
+import { objectionTexts } from '../tee/appraise.ts'
 import { encodeTime } from '../time.ts'
-import type { Decision, NotCounted, Reason } from './decision.ts'
+import type { Decision, LogTroubleKind, NotCounted, Reason } from './decision.ts'
 import type { Factor } from './policy.ts'
 
 /** The outcome first, then the rule, then the reasons. */
@@ -51,6 +52,20 @@ export function linesOfReason(reason: Reason): readonly string[] {
       return [`${reason.wanted} operators have to agree, ${reason.counted} of ${reason.among.length} do`]
     case 'required-missing':
       return [`${reason.operator} has to agree`]
+    case 'tee-too-few':
+      return [`${reason.wanted} of those who agree have to be in a TEE that is accepted, ${reason.counted} are`]
+    case 'factor-unconfigured':
+      return [UNCONFIGURED[reason.factor]]
+    case 'log-trouble':
+      return [`LOG ${reason.log}: ${TROUBLES[reason.trouble]}, so nothing of it counts`]
+    case 'tee-accepted':
+      return [
+        `${reason.operator} built it in a TEE: ${reason.measurement}, ${reason.status} (session ${short(reason.session)})${reason.root === 'simulated' ? ', SIMULATED, which protects nothing' : ''}`,
+      ]
+    case 'tee-refused':
+      return [
+        `the TEE of ${reason.operator} is not accepted (session ${short(reason.session)}): ${reason.objections.map(textOfObjection).join('; ')}`,
+      ]
     case 'factor-unsupported':
       return [`this version of abnpkg cannot check the factor "${reason.factor}", so it is not met`]
     default:
@@ -72,6 +87,41 @@ const NOT_COUNTED: { readonly [because in NotCounted]: string } = {
   'revocations-missing': 'the operator has no current list of revocations',
   'revocations-rolled-back': 'an older list of revocations was shown than one seen before',
   'inputs-not-accepted': 'it was built from inputs that are not accepted',
+  'outside-session': 'the build does not lie within the session that signed it',
+  'shared-key': 'the session’s key has signed for another operator too, so that the two are not independent',
+  'not-logged': 'it, or the session that signed it, is not shown to be in a log of the policy',
+  'not-witnessed': 'too few witnesses of the policy have seen it in a log lately',
+}
+
+const UNCONFIGURED = {
+  logged: 'the rule wants statements that are logged, but the policy names no log',
+  witnessed: 'the rule wants more witnesses than the policy names, or the policy names no log',
+  tee: 'the rule wants a TEE, but the policy does not say which it accepts',
+}
+
+const TROUBLES: { readonly [trouble in LogTroubleKind]: string } = {
+  fork: 'it has shown two trees of one size',
+  smaller: 'it has shown a smaller tree than one that was seen before',
+  proof: 'its proof that it has only grown is wrong',
+  unproved: 'it did not prove that it has only grown since it was last seen',
+}
+
+/** What judgeSession objects: the words of an appraisal, or a reason for which a quote could not even be verified. */
+export function textOfObjection(objection: string): string {
+  const texts: Readonly<Record<string, string>> = { ...objectionTexts, ...OBJECTIONS }
+  const text = texts[objection] ?? (/^quote: .*-expired$/.test(objection) ? texts['quote: expired'] : undefined)
+  return `${text ?? 'its quote does not verify'} (${objection})`
+}
+
+const OBJECTIONS = {
+  'quote: none': 'the session has no quote',
+  'quote: unsupported': 'quotes cannot be verified here',
+  'quote: root-unknown': 'its root is not one that the policy names',
+  'quote: quote-vendor': 'its root is not one that the policy names',
+  'quote: certificate-revoked': 'the certificate of its platform is revoked',
+  'quote: expired': 'what is known about its platform has expired',
+  'collateral: missing': 'what is known about its platform did not come with it',
+  'session-proof: missing': 'nothing shows that enough witnesses saw the session in a log',
 }
 
 const CAUSES = {
@@ -95,19 +145,34 @@ function textOfFactor(factor: Factor): string {
     case 'excluded':
       return `not counting ${factor.operators.join(', ')}`
     case 'age':
-      return `built${factor.minimum === null ? '' : ` at least ${factor.minimum} s ago`}${factor.maximum === null ? '' : ` at most ${factor.maximum} s ago`}`
+      return `built${factor.minimum === null ? '' : ` at least ${spanOf(factor.minimum)} ago`}${factor.maximum === null ? '' : ` at most ${spanOf(factor.maximum)} ago`}`
     case 'built':
       return 'built by themselves'
     case 'revocations':
-      return `revocations not older than ${factor.within} s`
+      return `revocations not older than ${spanOf(factor.within)}`
     case 'logged':
+      return 'in a log'
     case 'witnessed':
+      return `seen there by ${factor.atLeast} witnesses not more than ${spanOf(factor.within)} ago`
     case 'tee':
-      return factor.kind
+      return `${factor.atLeast} of them in a TEE`
     default:
       return impossible(factor)
   }
 }
+
+/** Exact, in the largest unit in which it is whole. */
+function spanOf(seconds: number): string {
+  const [unit, length] = UNITS.find(([, each]) => seconds >= each && seconds % each === 0) ?? (['second', 1] as const)
+  const count = seconds / length
+  return `${count} ${unit}${count === 1 ? '' : 's'}`
+}
+
+const UNITS = [
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+] as const
 
 function short(digest: Sha256): string {
   return `sha256:${digest.slice(0, 12)}…`

@@ -1,21 +1,38 @@
 /** The JSON of a policy and back. Names and lists come out sorted, so that a policy has one canonical form. */
 import type { JsonObject, JsonValue } from '../../format/canonical-json.ts'
 import { AbnError } from '../../format/errors.ts'
-import { below, countOf, fieldsOf, isObject, listOf, type Place, requireThat, textOf } from '../../format/fields.ts'
+import {
+  below,
+  countOf,
+  fieldsOf,
+  fieldsWith,
+  isObject,
+  listOf,
+  type Place,
+  requireThat,
+  textOf,
+} from '../../format/fields.ts'
 import { compareBytewise } from '../../format/order.ts'
 import { requireName } from '../../format/store-path.ts'
 import { encodePublicKey, type PublicKey, parsePublicKey } from '../key.ts'
+import type { LogKey } from '../log/checkpoint.ts'
+import { encodeWitnessKey, parseWitnessKey, type WitnessKey } from '../log/cosignature.ts'
 import type { Depth, Factor, Operator, Policy, Rule } from './policy.ts'
+import { jsonOfTee, teeOf } from './tee-schema.ts'
 
 /** Largest number of seconds in a factor: a hundred years. */
 const maximumSeconds = 36_525 * 86_400
 
-export function jsonOfPolicy(policy: Policy): JsonObject {
+/** What is empty of logs, witnesses and TEE is left out, so that naming none of them has one form. */
+export function jsonOfPolicy({ format, operators, default: rule, packages, logs, witnesses, tee }: Policy): JsonObject {
   return {
-    format: policy.format,
-    operators: policy.operators.map(({ name, keys }) => ({ name, keys: keys.map(encodePublicKey) })),
-    default: jsonOfRule(policy.default),
-    packages: Object.fromEntries([...policy.packages].map(([name, rule]) => [name, jsonOfRule(rule)])),
+    format,
+    operators: operators.map(({ name, keys }) => ({ name, keys: keys.map(encodePublicKey) })),
+    default: jsonOfRule(rule),
+    packages: Object.fromEntries([...packages].map(([name, one]) => [name, jsonOfRule(one)])),
+    ...(logs.length === 0 ? {} : { logs: logs.map(encodePublicKey) }),
+    ...(witnesses.length === 0 ? {} : { witnesses: witnesses.map(encodeWitnessKey) }),
+    ...(tee === null ? {} : { tee: jsonOfTee(tee) }),
   }
 }
 
@@ -41,12 +58,28 @@ function jsonOfFactor(factor: Factor): JsonObject {
 
 /** Throws ABN_POLICY_INVALID. */
 export function policyOfJson(value: JsonValue): Policy {
-  const fields = fieldsOf(value, PLACE, ['default', 'format', 'operators', 'packages'])
+  const fields = fieldsWith(value, PLACE, [
+    ['default', 'format', 'operators', 'packages'],
+    ['logs', 'tee', 'witnesses'],
+  ])
   requireThat(fields.format === 1, below(PLACE, 'format'), 'expected 1')
   const operators = operatorsOf(fields.operators, below(PLACE, 'operators'))
   const names = operators.map(({ name }) => name)
   const rule = ruleOf(fields.default, below(PLACE, 'default'), names)
-  return { format: 1, operators, default: rule, packages: packagesOf(fields.packages, below(PLACE, 'packages'), names) }
+  const logs = keysOf(fields.logs ?? [], below(PLACE, 'logs'), parsePublicKey)
+  const witnesses = keysOf(fields.witnesses ?? [], below(PLACE, 'witnesses'), parseWitnessKey)
+  const isWitness = new Set(witnesses.map(({ bytes }) => bytes.toHex()))
+  const both = logs.find(({ bytes }) => isWitness.has(bytes.toHex()))
+  requireThat(both === undefined, below(PLACE, 'witnesses'), `${both?.name} is a log, and no witness of itself`)
+  return {
+    format: 1,
+    operators,
+    default: rule,
+    packages: packagesOf(fields.packages, below(PLACE, 'packages'), names),
+    logs,
+    witnesses,
+    tee: fields.tee === undefined ? null : teeOf(fields.tee, below(PLACE, 'tee')),
+  }
 }
 
 function operatorsOf(value: JsonValue, place: Place): readonly Operator[] {
@@ -75,6 +108,30 @@ function operatorsOf(value: JsonValue, place: Place): readonly Operator[] {
     'key',
   )
   return [...list].sort((a, b) => compareBytewise(a.name, b.name))
+}
+
+/** Keys of logs or of witnesses: no name and no key twice, as each counts once. */
+function keysOf<K extends LogKey | WitnessKey>(
+  value: JsonValue,
+  place: Place,
+  parse: (line: string) => K,
+): readonly K[] {
+  const keys = listOf(value, place, (line, at) => {
+    const text = textOf(line, at)
+    return refusing(at, () => parse(text))
+  })
+  requireThat(keys.length <= 100, place, 'expected at most 100 keys')
+  requireOnce(
+    keys.map(({ name }) => name),
+    place,
+    'name',
+  )
+  requireOnce(
+    keys.map(({ bytes }) => bytes.toHex()),
+    place,
+    'key',
+  )
+  return [...keys].sort((a, b) => compareBytewise(a.name, b.name))
 }
 
 function packagesOf(value: JsonValue, place: Place, operators: readonly string[]): ReadonlyMap<string, Rule> {
@@ -121,9 +178,8 @@ function factorOf(value: JsonValue, place: Place, operators: readonly string[] |
   const has = (name: string) => Object.hasOwn(value, name)
   switch (value.kind) {
     case 'operators': {
-      const fields = fieldsOf(value, place, ['atLeast', 'kind', ...(has('among') ? (['among'] as const) : [])])
-      const atLeast = countOf(fields.atLeast, below(place, 'atLeast'), 100)
-      requireThat(atLeast > 0, below(place, 'atLeast'), 'expected at least 1')
+      const fields = fieldsWith(value, place, [['atLeast', 'kind'], ['among']])
+      const atLeast = atLeastOf(fields.atLeast, below(place, 'atLeast'))
       const among = fields.among === undefined ? null : namesOf(fields.among, below(place, 'among'), operators)
       return { kind: value.kind, atLeast, among }
     }
@@ -142,15 +198,31 @@ function factorOf(value: JsonValue, place: Place, operators: readonly string[] |
       const { within } = fieldsOf(value, place, ['kind', 'within'])
       return { kind: value.kind, within: countOf(within, below(place, 'within'), maximumSeconds) }
     }
+    case 'witnessed': {
+      const { atLeast, within } = fieldsOf(value, place, ['atLeast', 'kind', 'within'])
+      return {
+        kind: value.kind,
+        atLeast: atLeastOf(atLeast, below(place, 'atLeast')),
+        within: countOf(within, below(place, 'within'), maximumSeconds),
+      }
+    }
+    case 'tee': {
+      const { atLeast } = fieldsOf(value, place, ['atLeast', 'kind'])
+      return { kind: value.kind, atLeast: atLeastOf(atLeast, below(place, 'atLeast')) }
+    }
     case 'built':
     case 'logged':
-    case 'witnessed':
-    case 'tee':
       fieldsOf(value, place, ['kind'])
       return { kind: value.kind }
     default:
       throw place.fail(`${place.path}: no factor of this kind is known, so that nothing could satisfy it`)
   }
+}
+
+function atLeastOf(value: JsonValue, place: Place): number {
+  const atLeast = countOf(value, place, 100)
+  requireThat(atLeast > 0, place, 'expected at least 1')
+  return atLeast
 }
 
 function limitOf(value: JsonValue | undefined, place: Place): number | null {

@@ -8,6 +8,9 @@ import type { Sha256 } from '../../format/hash.ts'
 import { utf8 } from '../bytes.ts'
 import { sha256 } from '../crypto.ts'
 import type { PublicKey } from '../key.ts'
+import type { LogKey } from '../log/checkpoint.ts'
+import type { WitnessKey } from '../log/cosignature.ts'
+import type { TeeConditions } from '../tee/appraise.ts'
 import { parseHumanJson } from './human-json.ts'
 import { jsonOfPolicy, policyOfJson } from './policy-schema.ts'
 import { conditionsOf } from './presets.ts'
@@ -19,7 +22,16 @@ export type Policy = {
   readonly default: Rule
   /** By package name; takes the place of the default. */
   readonly packages: ReadonlyMap<string, Rule>
+  /** Logs in which the factors `logged` and `witnessed` look, sorted by name. */
+  readonly logs: readonly LogKey[]
+  /** Whose cosignatures count for `witnessed`, sorted by name. None has the key of a log. */
+  readonly witnesses: readonly WitnessKey[]
+  /** What the factor `tee` wants of a quote. */
+  readonly tee: PolicyTee | null
 }
+
+/** `collateral`: whether it has to be valid now, or at the time at which witnesses saw the session in a log. */
+export type PolicyTee = TeeConditions & { readonly collateral: 'present' | 'logged' }
 
 export type Operator = { readonly name: string; readonly keys: readonly PublicKey[] }
 
@@ -51,10 +63,12 @@ export type Factor =
   | { readonly kind: 'built' }
   /** A statement counts only when its operator has issued a revocation list, unexpired, within this time. */
   | { readonly kind: 'revocations'; readonly within: number }
-  /** Known, but this version cannot tell whether they hold: never met. */
+  /** A statement counts only when it is in a log of the policy, and so is the session that signed it. */
   | { readonly kind: 'logged' }
-  | { readonly kind: 'witnessed' }
-  | { readonly kind: 'tee' }
+  /** … under a checkpoint that so many of the policy's witnesses have cosigned within this time. */
+  | { readonly kind: 'witnessed'; readonly atLeast: number; readonly within: number }
+  /** So many of those who agree, each on a machine of its own, signed in a session whose quote satisfies the policy's `tee`. */
+  | { readonly kind: 'tee'; readonly atLeast: number }
 
 export const maximumPolicyBytes = 256 * 1024
 

@@ -23,13 +23,19 @@ const TWO_INDEPENDENT: Conditions = {
   factors: [{ kind: 'operators', atLeast: 2, among: null }, { kind: 'built' }],
 }
 
-/** Two operators have built the same bits, from inputs for which the same holds, down to the seed, and say weekly what they revoke. */
+/**
+ * Two operators have built the same bits, from inputs for which the same holds, down to the seed, and say weekly what they
+ * revoke; one of them in a TEE; and all that they say is in a log that two witnesses have seen within a day.
+ */
 const PARANOID: Conditions = {
   depth: 'seed',
   factors: [
     { kind: 'operators', atLeast: 2, among: null },
     { kind: 'built' },
     { kind: 'revocations', within: 7 * 86_400 },
+    { kind: 'logged' },
+    { kind: 'witnessed', atLeast: 2, within: 86_400 },
+    { kind: 'tee', atLeast: 1 },
   ],
 }
 

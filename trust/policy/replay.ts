@@ -26,13 +26,21 @@ export function replay(
   const missing = decision.evidence.find((one) => !byDigest.has(one))
   if (missing !== undefined) throw differs(decision, `its evidence ${missing} is missing`)
   const found = decision.evidence.flatMap((one) => byDigest.get(one) ?? [])
-  const knownRevocations = new Map(decision.knownRevocations.map(({ key, version }) => [key, version]))
-  const verified = verifyEvidence(found, policy, { knownRevocations, ...(memory === undefined ? {} : { memory }) })
+  const verified = verifyEvidence(found, policy, { ...knownIn(decision), ...(memory === undefined ? {} : { memory }) })
   const again = evaluate(decision.request, verified, policy, decision.now)
   if (canonicalJson(jsonOfDecision(again)) !== canonicalJson(jsonOfDecision(decision))) {
     throw differs(decision, `the evidence gives "${again.outcome.kind}" for other reasons than those that are recorded`)
   }
   return again
+}
+
+/** What had been seen before the decision, as far as it mattered. */
+function knownIn({ knownRevocations, knownLogs, knownEvaluations }: Decision) {
+  return {
+    knownRevocations: new Map(knownRevocations.map(({ key, version }) => [key, version])),
+    knownLogs: new Map(knownLogs.map(({ log, size, root }) => [log, { size, root }])),
+    knownEvaluations: new Map(knownEvaluations.map(({ root, number }) => [root, number])),
+  }
 }
 
 function differs({ request: { path } }: Decision, reason: string): AbnError {

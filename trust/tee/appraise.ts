@@ -49,6 +49,8 @@ export type AppraisalInput = {
   readonly seenEvaluationNumber: number
   /** When the checkpoint that the session names was cosigned, if the caller has verified that. */
   readonly checkpointTime?: number
+  /** Whether a session that is over may do: what it signed in its time stays signed. */
+  readonly mayBeOver?: boolean
 }
 
 export type Appraisal =
@@ -161,7 +163,7 @@ function objectionsToTcb(
 function objectionsToSession(
   { root, reportData }: VerifiedQuote,
   { age }: TeeConditions,
-  { session: verified, now, checkpointTime }: AppraisalInput,
+  { session: verified, now, checkpointTime, mayBeOver = false }: AppraisalInput,
 ): Objection[] {
   const { session } = verified
   const { from, until, tee, checkpoint } = session
@@ -170,7 +172,7 @@ function objectionsToSession(
   return objections({
     'report-data': reportData !== hexOf(reportDataOf(session)),
     'session-tee': tee !== (root.kind === 'intel' ? 'tdx' : 'simulated'),
-    'session-time': now < from || now > until,
+    'session-time': now < from || (now > until && !mayBeOver),
     checkpoint: since === undefined || since > now,
     'session-age': since !== undefined && now - since > age.maximum,
   })

@@ -5,6 +5,8 @@
 import { parseSha256, type Sha256 } from '../../format/hash.ts'
 import { isEqualBytes, utf8 } from '../bytes.ts'
 import { sha256 } from '../crypto.ts'
+import type { Collateral } from './collateral.ts'
+import type { CollateralFindings } from './collateral-parts.ts'
 import { isSignedBy } from './p256.ts'
 import { parsePem } from './pem.ts'
 import { requireTee } from './reasons.ts'
@@ -55,13 +57,17 @@ export type ChainOptions = {
 }
 
 /**
- * What certificates say and who signed them, so that it is not found out twice: neither ever changes. Roles, times and
- * revocation are looked at each time. Belongs to one process.
+ * What certificates and collateral say and who signed them, so that it is not found out twice: neither ever changes. Roles, times
+ * and revocation are looked at each time. Belongs to one process.
  */
-export type CertificateMemory = { readonly parsed: Map<Sha256, Certificate>; readonly issued: Set<string> }
+export type CertificateMemory = {
+  readonly parsed: Map<Sha256, Certificate>
+  readonly issued: Set<string>
+  readonly collateral: WeakMap<Collateral, CollateralFindings>
+}
 
 export function newCertificateMemory(): CertificateMemory {
-  return { parsed: new Map(), issued: new Set() }
+  return { parsed: new Map(), issued: new Set(), collateral: new WeakMap() }
 }
 
 /** Throws a TeeError: pem-invalid, certificate-invalid, certificate-extension. */

@@ -53,16 +53,29 @@ export function verifyCrl(list: RevocationList, issuer: VerifiedCertificate, now
     'crl-signature',
     `not signed by ${issuer.commonName}`,
   )
-  requireTee(now >= list.thisUpdate, 'crl-not-yet', `the list of ${issuer.commonName} is not valid yet`)
-  requireTee(now <= list.nextUpdate, 'crl-expired', `the list of ${issuer.commonName} has expired`)
+  requireCurrentCrl(list as VerifiedCrl, issuer, now)
   return list as VerifiedCrl
 }
 
-/** `certificates` are issued by the list's issuer. Throws a TeeError: certificate-revoked. */
-export function requireUnrevoked(list: VerifiedCrl, certificates: readonly VerifiedCertificate[]): void {
+/** Throws a TeeError: crl-not-yet, crl-expired. */
+export function requireCurrentCrl(
+  { thisUpdate, nextUpdate }: VerifiedCrl,
+  { commonName }: VerifiedCertificate,
+  now: number,
+): void {
+  requireTee(now >= thisUpdate, 'crl-not-yet', `the list of ${commonName} is not valid yet`)
+  requireTee(now <= nextUpdate, 'crl-expired', `the list of ${commonName} has expired`)
+}
+
+/** `certificates` are issued by the list's issuer. Throws a TeeError with this reason. */
+export function requireUnrevoked(
+  list: VerifiedCrl,
+  certificates: readonly VerifiedCertificate[],
+  reason: 'certificate-revoked' | 'signer-revoked',
+): void {
   for (const { issuer, serial, commonName } of certificates) {
     if (!isEqualBytes(issuer, list.issuer)) throw new TypeError(`requireUnrevoked: ${commonName} has another issuer`)
-    if (list.revoked.has(serial)) throw new TeeError('certificate-revoked', `${commonName} ${serial} is revoked`)
+    if (list.revoked.has(serial)) throw new TeeError(reason, `${commonName} ${serial} is revoked`)
   }
 }
 

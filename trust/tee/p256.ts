@@ -28,6 +28,11 @@ export function isSignedBy(key: P256Key, data: Uint8Array, signature: Uint8Array
   return nodeCrypto().verify('sha256', data, { key, dsaEncoding }, signature)
 }
 
+/** Whether this platform has it. */
+export function hasP256(): boolean {
+  return globalThis.process?.getBuiltinModule?.('node:crypto') !== undefined
+}
+
 function nodeCrypto(): typeof import('node:crypto') {
   return process.getBuiltinModule('node:crypto')
 }

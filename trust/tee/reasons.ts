@@ -52,7 +52,9 @@ export const REASONS = {
   'crl-signature': 'ABN_TEE_CRL',
   'crl-expired': 'ABN_TEE_CRL',
   'crl-not-yet': 'ABN_TEE_CRL',
+  // Of the quote's chain; of who signed collateral.
   'certificate-revoked': 'ABN_TEE_REVOKED',
+  'signer-revoked': 'ABN_TEE_REVOKED',
   // What Intel says about platforms (collateral.ts, tcb-info.ts, qe-identity.ts).
   'collateral-invalid': 'ABN_TEE_COLLATERAL',
   'tcb-info-invalid': 'ABN_TEE_COLLATERAL',

@@ -16,6 +16,11 @@ export function isTcbStatus(text: string): text is TcbStatus {
   return Object.hasOwn(REMARKS, text)
 }
 
+/** The higher, the worse. */
+export function badnessOf(status: TcbStatus): number {
+  return Object.keys(REMARKS).indexOf(status)
+}
+
 export function convergedStatus(statuses: readonly TcbStatus[]): TcbStatus {
   const remarks = new Set(statuses.flatMap((status) => REMARKS[status]))
   if (remarks.has('revoked')) return 'Revoked'
@@ -27,6 +32,7 @@ export function convergedStatus(statuses: readonly TcbStatus[]): TcbStatus {
 
 type Remark = 'hardening' | 'configuration' | 'old' | 'revoked'
 
+/** From good to bad. */
 const REMARKS: Readonly<Record<TcbStatus, readonly Remark[]>> = {
   UpToDate: [],
   SWHardeningNeeded: ['hardening'],

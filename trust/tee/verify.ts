@@ -4,30 +4,26 @@
  * a TeeError with its reason, or a verdict. The verdict says what is so, debugging TDs and old platforms included; whether that is
  * good enough is for appraise.ts. What is verified, and where Intel specifies it: docs/formats/tee.md.
  */
-import { concat, hexOf, isEqualBytes, utf8 } from '../bytes.ts'
+import { concat, hexOf, isEqualBytes } from '../bytes.ts'
 import { sha256, trustCrypto } from '../crypto.ts'
 import { maximumTime } from '../time.ts'
 import {
   type CertificateMemory,
-  type ChainOptions,
   intelRoot,
   newCertificateMemory,
-  parseChain,
   qeVendorIds,
-  type Role,
   rolePrefixes,
   type TeeRoot,
   type VerifiedCertificate,
-  verifyChain,
 } from './chain.ts'
-import { type Collateral, partDigestsOf, type SignedText } from './collateral.ts'
-import { parseCrl, requireUnrevoked, verifyCrl } from './crl.ts'
+import { type Collateral, partDigestsOf } from './collateral.ts'
+import { chainOf, crlIn, qeIdentityIn, tcbInfoIn } from './collateral-parts.ts'
+import { requireUnrevoked } from './crl.ts'
 import { isSignedBy, p256KeyOf } from './p256.ts'
 import { isZero, type Quote } from './quote.ts'
-import { requireTee, type TeeReason } from './reasons.ts'
+import { requireTee } from './reasons.ts'
 import { parseSgxExtensions } from './sgx-extensions.ts'
 import { tcbOf } from './tcb.ts'
-import { type Issued, parseQeIdentity, parseTcbInfo } from './tcb-info.ts'
 import { attributesOf, platformOf, reasonsOf, registersOf, type Verdict } from './verdict.ts'
 
 declare const verified: unique symbol
@@ -60,15 +56,15 @@ export function verifyQuote(
   const [tcbSigner] = chainOf(collateral.tcbInfo.chain, ['tcb-signer', 'root'], at)
   const [qeSigner] = chainOf(collateral.qeIdentity.chain, ['tcb-signer', 'root'], at)
 
-  const rootCrl = verifyCrl(parseCrl(collateral.rootCrl), rootCa, now)
-  const pckCrl = verifyCrl(parseCrl(collateral.pckCrl), pckCa, now)
-  requireUnrevoked(rootCrl, [pckCa, crlCa, tcbSigner, qeSigner, rootCa])
-  requireUnrevoked(pckCrl, [pck])
+  const rootCrl = crlIn({ collateral, part: 'rootCrl', signer: rootCa }, at)
+  const pckCrl = crlIn({ collateral, part: 'pckCrl', signer: pckCa }, at)
+  // Those of the quote first: what is said against them counts whatever other collateral there is.
+  requireUnrevoked(rootCrl, [pckCa, rootCa], 'certificate-revoked')
+  requireUnrevoked(pckCrl, [pck], 'certificate-revoked')
+  requireUnrevoked(rootCrl, [crlCa, tcbSigner, qeSigner], 'signer-revoked')
 
-  const tcbInfo = parseTcbInfo(signedText(collateral.tcbInfo, tcbSigner, 'tcb-info-signature'))
-  requireCurrent(tcbInfo, now, ['tcb-info-not-yet', 'tcb-info-expired'])
-  const qeIdentity = parseQeIdentity(signedText(collateral.qeIdentity, qeSigner, 'qe-identity-signature'))
-  requireCurrent(qeIdentity, now, ['qe-identity-not-yet', 'qe-identity-expired'])
+  const tcbInfo = tcbInfoIn({ collateral, signer: tcbSigner }, at)
+  const qeIdentity = qeIdentityIn({ collateral, signer: qeSigner }, at)
 
   verifySignatures(quote, pck, root)
   const platform = parseSgxExtensions(pck.sgx ?? new Uint8Array())
@@ -113,24 +109,6 @@ function requireRoot({ kind, digest }: TeeRoot): void {
   if (rolePrefixes[kind] === undefined || (kind === 'intel') !== (digest === intelRoot.digest)) {
     throw new TypeError('verifyQuote: expected intelRoot, or a simulated root by its digest')
   }
-}
-
-function chainOf<const R extends readonly Role[]>(pem: string, roles: R, options: ChainOptions) {
-  return verifyChain(parseChain(pem, options.memory), roles, options)
-}
-
-function signedText({ text, signature }: SignedText, signer: VerifiedCertificate, reason: TeeReason): string {
-  requireTee(isSignedBy(signer.key, utf8(text), signature, 'raw'), reason, `not signed by ${signer.commonName}`)
-  return text
-}
-
-function requireCurrent(
-  { issued, nextUpdate }: Issued,
-  now: number,
-  [notYet, expired]: readonly [TeeReason, TeeReason],
-): void {
-  requireTee(now >= issued, notYet, 'issued in the future')
-  requireTee(now <= nextUpdate, expired, 'past its next update')
 }
 
 /** PCK → report of the quoting enclave → attestation key → quote. */

@@ -8,7 +8,6 @@ import { signCheckpoint } from '../../../trust/log/checkpoint.ts'
 import {
   encodeInclusions,
   type Inclusions,
-  originOf,
   parseInclusions,
   proveInclusions,
   verifyInclusions,
@@ -23,6 +22,7 @@ import {
   treeHashOf,
   treeSizeOf,
 } from '../../../trust/log/merkle.ts'
+import { originOfNote } from '../../../trust/log/note.ts'
 import { newSecretKey } from '../../../trust/secret-key.ts'
 
 const log = newSecretKey('log.example/abnpkg', new Uint8Array(32).fill(1))
@@ -62,7 +62,7 @@ test('any set of entries of any tree is proved, and with one entry the proof is 
       const bytes = encodeInclusions(made)
       const parsed = parseInclusions(bytes)
       t.deepEqual(encodeInclusions(parsed), bytes)
-      t.is(originOf(parsed), log.publicKey.name)
+      t.is(originOfNote(parsed.checkpoint), log.publicKey.name)
       const { leaves } = verifyInclusions(parsed, log.publicKey)
       for (const index of indices) t.is(leaves.get(hexOf(leafAt(index))), index)
       const [first = 0] = indices

@@ -6,6 +6,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import { canonicalJson } from '../../../format/canonical-json.ts'
 import { AbnError } from '../../../format/errors.ts'
+import { newCertificateMemory } from '../../../trust/tee/chain.ts'
 import { parseCollateral } from '../../../trust/tee/collateral.ts'
 import { parseQuote } from '../../../trust/tee/quote.ts'
 import { simulatedRoot } from '../../../trust/tee/simulated.ts'
@@ -14,7 +15,7 @@ import { verifyQuote } from '../../../trust/tee/verify.ts'
 import { mint, now } from './support.ts'
 
 const root = simulatedRoot()
-const memory = { parsed: new Map(), issued: new Set<string>() }
+const memory = newCertificateMemory()
 
 for (const form of ['4', '5-td15'] as const) {
   const right = mint({ form, reportData: Buffer.from('the key of this session') })

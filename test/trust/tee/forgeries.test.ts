@@ -54,7 +54,7 @@ const changed: readonly (readonly [string, TeeReason, Changes])[] = [
   // Revocation.
   ['revoked PCK', 'certificate-revoked', { pckCrl: { revoked: [77, simulatedSerials.pck] } }],
   ['revoked PCK CA', 'certificate-revoked', { rootCrl: { revoked: [simulatedSerials.pckCa] } }],
-  ['revoked TCB signer', 'certificate-revoked', { rootCrl: { revoked: [simulatedSerials.tcbSigner] } }],
+  ['revoked TCB signer', 'signer-revoked', { rootCrl: { revoked: [simulatedSerials.tcbSigner] } }],
   ['revoked root', 'certificate-revoked', { rootCrl: { revoked: [simulatedSerials.root] } }],
   // Certificates and their roles.
   ['PCK with CA:TRUE', 'certificate-ca', { certificates: { pck: { isCa: true } } }],

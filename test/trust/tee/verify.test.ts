@@ -1,8 +1,9 @@
 /** Right evidence and what becomes of it in a courier's hands; times, roots, padding, and how the status comes about. */
 import test from 'ava'
 import { parseSha256 } from '../../../format/hash.ts'
-import { intelRoot, simulatedRootOf, type TeeRoot } from '../../../trust/tee/chain.ts'
+import { intelRoot, newCertificateMemory, simulatedRootOf, type TeeRoot } from '../../../trust/tee/chain.ts'
 import { parseCollateral } from '../../../trust/tee/collateral.ts'
+import { chainOf, crlIn } from '../../../trust/tee/collateral-parts.ts'
 import { encodeLittleEndian } from '../../../trust/tee/layout.ts'
 import { parseQuote } from '../../../trust/tee/quote.ts'
 import type { TeeReason } from '../../../trust/tee/reasons.ts'
@@ -325,7 +326,7 @@ test('status converges from platform, TDX module and quoting enclave', (t) => {
 })
 
 test('the certificates that were remembered are still looked at', (t) => {
-  const memory = { parsed: new Map(), issued: new Set<string>() }
+  const memory = newCertificateMemory()
   const check = (options: Partial<SimulatedOptions>, at = now) => {
     const { quote, collateral, root } = mint(options)
     return reasonOf(() => verifyQuote(parseQuote(quote), parseCollateral(collateral), { now: at, root, memory }))
@@ -340,6 +341,37 @@ test('the certificates that were remembered are still looked at', (t) => {
     check({ now: Date.parse('2051-01-01T00:00:00Z') / 1000 }, Date.parse('2051-01-01T00:00:00Z') / 1000),
     'certificate-expired',
   )
+})
+
+test('collateral that was remembered: times, roles and revocation are still looked at', (t) => {
+  const memory = newCertificateMemory()
+  const { quote, collateral, root } = mint()
+  const parsed = parseCollateral(collateral)
+  const check = (at = now, document = parsed, of = root) =>
+    reasonOf(() => verifyQuote(parseQuote(quote), document, { now: at, root: of, memory }))
+  t.is(check(), 'accepted')
+  t.is(check(), 'accepted')
+  t.is(check(now + 40 * day), 'crl-expired')
+  t.is(check(now - 2 * day), 'crl-not-yet')
+  t.is(check(now, { ...parsed, tcbInfo: { ...parsed.tcbInfo, text: `${parsed.tcbInfo.text} ` } }), 'tcb-info-signature')
+  t.is(check(now, parsed, simulatedRoot('another')), 'root-unknown')
+  const { quote: revoked } = mint({ changes: { certificates: { pck: { serial: 77 } } } })
+  t.is(
+    reasonOf(() => verifyQuote(parseQuote(revoked), parsed, { now, root, memory })),
+    'certificate-revoked',
+  )
+  t.is(check(), 'accepted')
+})
+
+test('a list that was remembered under one signer is not one of another', (t) => {
+  const { collateral, root } = mint()
+  const options = { now, root, memory: newCertificateMemory() }
+  const parsed = parseCollateral(collateral)
+  const [authority, rootCa] = chainOf(parsed.pckCrlChain, ['pck-ca', 'root'], options)
+  const check = (part: 'rootCrl' | 'pckCrl', signer: typeof authority) =>
+    reasonOf(() => crlIn({ collateral: parsed, part, signer }, options))
+  t.deepEqual([check('pckCrl', authority), check('rootCrl', rootCa)], ['accepted', 'accepted'])
+  t.deepEqual([check('pckCrl', rootCa), check('rootCrl', authority)], ['crl-issuer', 'crl-issuer'])
 })
 
 function jsonOf({ collateral }: Simulated): Record<string, string | undefined> {
