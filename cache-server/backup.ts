@@ -1,12 +1,18 @@
 /**
  * A copy of the whole cache while it runs: the index as of one instant, then every file that the copied index lists. The
- * copy is a data directory; restoring is starting a server on it. Files are hard links where the disk allows.
+ * copy is a data directory; restoring is starting a server on it. Files are hard links where the disk allows. The copy's log is
+ * marked as one that does not go on under the same key: two directories would sign two trees.
  */
 import { link, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { AbnError } from '../format/errors.ts'
 import { parseSha256 } from '../format/hash.ts'
 import { type Cache, dataFormat } from './cache.ts'
+import { logDirectory } from './log/cache-log.ts'
+import { copyTree } from './log/copy-log.ts'
+import { copyMark } from './log/log.ts'
+import { readState } from './log/sequencer.ts'
+import { openTreeFiles } from './log/tree-files.ts'
 import { materialise } from './materialise.ts'
 import { type BlobKey, blobKinds } from './storage/blobs.ts'
 import { blobPathOf } from './storage/directory-blobs.ts'
@@ -14,7 +20,13 @@ import { isMissing, syncDirectory, writeFileDurably } from './storage/durable.ts
 import type { Change, IndexReader } from './storage/index.ts'
 import { openLevelIndex } from './storage/level-index.ts'
 
-export type BackedUp = { readonly records: number; readonly blobs: number; readonly missing: number }
+export type BackedUp = {
+  readonly records: number
+  readonly blobs: number
+  readonly missing: number
+  /** Of the log. */
+  readonly entries: number
+}
 
 /** `directory` must not exist. `data`: the data directory of the cache, for links. Throws ABN_CACHE_DATA. */
 export async function backUpCache(cache: Cache, data: string, directory: string): Promise<BackedUp> {
@@ -26,8 +38,15 @@ export async function backUpCache(cache: Cache, data: string, directory: string)
       cause,
     })
   }
+  // The checkpoint before the state that it must not be ahead of, tiles after the state that they must not be behind.
+  const from = openTreeFiles(logDirectory(data))
+  const to = openTreeFiles(logDirectory(directory))
+  const checkpoint = await from.readIfThere('checkpoint')
   const snapshot = await cache.index.snapshot()
   try {
+    const state = await readState(snapshot)
+    if (state !== undefined) await copyTree(from, to, state.size)
+    if (checkpoint !== undefined) await to.write(new Map([['checkpoint', checkpoint]]))
     const records = await copyIndex(snapshot, join(directory, 'index'))
     let blobs = 0
     let missing = 0
@@ -40,7 +59,7 @@ export async function backUpCache(cache: Cache, data: string, directory: string)
     }
     await mkdir(join(directory, 'uploads'), { mode: 0o700 })
     await writeFileDurably(join(directory, 'format'), `${dataFormat}\n`)
-    return { records, blobs, missing }
+    return { records, blobs, missing, entries: state?.size ?? 0 }
   } finally {
     await snapshot.close()
   }
@@ -60,7 +79,7 @@ async function copyIndex(reader: IndexReader, directory: string): Promise<number
       await target.write(changes, { durable: false })
       changes = []
     }
-    await target.write(changes, { durable: true })
+    await target.write([...changes, ...(await copyMark(reader))], { durable: true })
     return records
   } finally {
     await target.close()

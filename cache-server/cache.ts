@@ -5,7 +5,7 @@
  *   index/          LevelDB; one process has it open
  *   blobs/          archives, sources, logs
  *   uploads/        what is not yet verified; nothing in it is served
- *   log/            room for the transparency log
+ *   log/            the transparency log: tiles, entries, checkpoint
  */
 import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -14,12 +14,17 @@ import { type Answers, createAnswers } from './answers.ts'
 import { type BlobRecords, createBlobRecords } from './blob-records.ts'
 import { type BundleEncoder, createBundleEncoder } from './bundle-encoder.ts'
 import type { CacheConfig } from './config.ts'
+import { forgetBackfill } from './log/backfill.ts'
+import { type CacheLog, openCacheLog } from './log/cache-log.ts'
+import type { WitnessResult } from './log/cosignatures.ts'
 import { createNonces, type Nonces } from './nonces.ts'
 import { createOperators, type Operators } from './operators.ts'
 import { type Acceptor, createAcceptor } from './publish/accept.ts'
+import { createSessionAcceptor, type SessionAcceptor } from './publish/accept-session.ts'
 import { createPublisher, type Publisher } from './publish/publish.ts'
 import { createUploads, type Uploads } from './publish/uploads.ts'
 import { createQueues, type Queues } from './queues.ts'
+import { createSessionUses, type SessionUses } from './session-uses.ts'
 import type { BlobStore } from './storage/blobs.ts'
 import { openDirectoryBlobs } from './storage/directory-blobs.ts'
 import { isMissing, writeFileDurably } from './storage/durable.ts'
@@ -29,6 +34,8 @@ import { openLevelIndex } from './storage/level-index.ts'
 import { openWanted, type Wanted } from './wanted.ts'
 
 export type Cache = {
+  /** The data directory. */
+  readonly data: string
   readonly config: CacheConfig
   readonly index: Index
   readonly commits: GroupCommit
@@ -39,6 +46,10 @@ export type Cache = {
   readonly nonces: Nonces
   readonly uploads: Uploads
   readonly acceptor: Acceptor
+  readonly sessions: SessionAcceptor
+  readonly uses: SessionUses
+  /** Undefined when it is not configured. */
+  readonly log: CacheLog | undefined
   readonly publisher: Publisher
   readonly answers: Answers
   readonly encoder: BundleEncoder
@@ -53,6 +64,9 @@ export type CacheOptions = {
   readonly data: string
   readonly config: CacheConfig
   readonly nowSeconds?: () => number
+  /** What the operator should know of the log. */
+  readonly report?: (what: string, error?: unknown) => void
+  readonly onWitness?: (name: string, result: WitnessResult) => void
   /** Other backends than the embedded ones. */
   readonly backends?: { readonly index: Index; readonly blobs: BlobStore }
 }
@@ -62,7 +76,8 @@ export const dataFormat = '2'
 const ANSWERS_CACHE_BYTES = 8 * 1024 * 1024
 
 /** Makes the data directory if need be. Throws ABN_CACHE_DATA. */
-export async function openCache({ data, config, nowSeconds = secondsNow, backends }: CacheOptions): Promise<Cache> {
+export async function openCache(options: CacheOptions): Promise<Cache> {
+  const { data, config, nowSeconds = secondsNow, backends, report = () => {}, onWitness = () => {} } = options
   await prepareDirectory(data)
   const index = backends?.index ?? (await openLevelIndex(join(data, 'index')))
   const blobs = backends?.blobs ?? (await openDirectoryBlobs(join(data, 'blobs')))
@@ -73,13 +88,30 @@ export async function openCache({ data, config, nowSeconds = secondsNow, backend
   const queues = createQueues()
   const records = createBlobRecords(index, commits)
   const encoder = createBundleEncoder()
-  const answers = createAnswers(index, { encoder, cacheBytes: ANSWERS_CACHE_BYTES })
+  let invalidate = (): void => {}
+  const log = await openLogIfAny({
+    ...{ data, index, commits, queues, nowSeconds, report, onWitness },
+    config: config.log,
+    changed: () => invalidate(),
+    close: () => Promise.all([blobs.close(), index.close()]),
+  })
+  const answers = createAnswers(index, { encoder, log, cacheBytes: ANSWERS_CACHE_BYTES })
+  invalidate = answers.invalidate
   const wanted = await openWanted(index, limits.wantedRecipes)
-  const shared = { index, commits, operators, nowSeconds }
+  const shared = { index, commits, operators, queues, log, nowSeconds }
   const { attestationsPerRecipe, revocationBytesPerOperator } = limits
+  const { sessionsPerOperator, sessionBytesPerOperator, collateralBytes } = limits
+  const sessions = createSessionAcceptor({
+    ...shared,
+    sessionsPerOperator,
+    sessionBytesPerOperator,
+    collateralBytes,
+    changed: answers.invalidate,
+  })
+  const uses = createSessionUses(queues)
   const acceptor = createAcceptor({
     ...shared,
-    queues,
+    uses,
     attestationsPerRecipe,
     revocationBytesPerOperator,
     changed: (recipe) => {
@@ -88,14 +120,16 @@ export async function openCache({ data, config, nowSeconds = secondsNow, backend
     },
   })
   return {
+    data,
     config,
     ...shared,
     blobs,
     records,
-    queues,
     nonces: createNonces(index, limits.clockSeconds),
     uploads: createUploads(index, uploadsDirectory, limits),
     acceptor,
+    sessions,
+    uses,
     publisher: createPublisher({
       index,
       operators,
@@ -112,11 +146,31 @@ export async function openCache({ data, config, nowSeconds = secondsNow, backend
     uploadsDirectory,
     async close() {
       await commits.idle()
+      // It writes to the index until it is closed.
+      await log?.close()
+      await commits.idle()
       await encoder.close()
       await wanted.save()
       await blobs.close()
       await index.close()
     },
+  }
+}
+
+type LogIfAny = Omit<Parameters<typeof openCacheLog>[0], 'config'> & {
+  readonly config: CacheConfig['log']
+  /** Of what was opened before. */
+  readonly close: () => Promise<unknown>
+}
+
+async function openLogIfAny({ config, close, ...options }: LogIfAny): Promise<CacheLog | undefined> {
+  try {
+    if (config !== undefined) return await openCacheLog({ ...options, config })
+    await forgetBackfill(options.index)
+    return undefined
+  } catch (error) {
+    await close()
+    throw error
   }
 }
 

@@ -8,6 +8,8 @@
  *   blob/<kind>/<digest>                                  BlobRecord; the blob is visible while this is there
  *   divergent/<recipe>                                    since when the attestations of a recipe have diverged
  *   revocation/<key id>/<version>                         revocations.ts
+ *   session/…, collateral/…                               sessions.ts
+ *   log/…                                                 log/
  *
  * A question about a recipe is answered by looking up keys, and without walking through the index, which costs ten times as
  * much. An attestation and everything about it is one atomic write. Coming: blob, record. Going: record, blob.
@@ -24,6 +26,9 @@ export type Claim = {
   /** When it came, in seconds since 1970. */
   readonly at: number
   readonly key: string
+  /** Where a session signed: its digest, and the key id of its operator, who answers for it. */
+  readonly session?: Sha256
+  readonly by?: string
   readonly expires: number
   /** Of the inputs' digests: with the recipe, what was built from. */
   readonly inputs: Sha256
@@ -49,11 +54,15 @@ export type BlobRecord = {
 }
 
 /** `others`: what is listed of the recipe. To be written while nobody else changes that. */
-export function attestationChanges(attestation: Attestation, at: number, others: readonly Listed[]): readonly Change[] {
+export function attestationChanges(
+  attestation: Attestation,
+  claim: Claim,
+  others: readonly Listed[],
+): readonly Change[] {
   const { digest, statement, bytes } = attestation
   const { recipe } = statement
   return [
-    listChange(recipe, [...others, { digest, claim: claimOf(statement, at) }]),
+    listChange(recipe, [...others, { digest, claim }]),
     { kind: 'put', key: attestationKey(recipe, digest), value: bytes },
     ...useKeysOf(attestation).map((key) => ({ kind: 'put', key, value: NOTHING }) as const),
     ...statement.outputs.map(
@@ -88,15 +97,22 @@ export function blobsNamedBy(statement: Statement): readonly BlobKey[] {
   ]
 }
 
-export function claimOf({ inputs, outputs, builder, expires }: Statement, at: number): Claim {
+/** `by`: the key id of the operator, where a session signed. */
+export function claimOf({ inputs, outputs, builder, expires }: Statement, at: number, by: string): Claim {
   return {
     at,
     key: builder.key,
+    ...(builder.kind === 'session' ? { session: builder.session, by } : {}),
     expires,
     inputs: sha256Of(inputs.map(({ path, digest }) => `${path} ${digest}\n`).join('')),
     outputs: sha256Of(outputs.map(({ output, digest }) => `${output} ${digest}\n`).join('')),
     archives: [...new Set(outputs.map(({ digest }) => digest))],
   }
+}
+
+/** Key id of the operator who answers for it. */
+export function ownerKeyOf({ key, by }: Pick<Claim, 'key' | 'by'>): string {
+  return by ?? key
 }
 
 export async function listedOf(reader: IndexReader, recipe: RecipeHash): Promise<readonly Listed[]> {

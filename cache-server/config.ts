@@ -3,6 +3,7 @@
  * docs/running-a-cache.md has the table of fields.
  */
 import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import type { JsonValue } from '../format/canonical-json.ts'
 import { AbnError } from '../format/errors.ts'
 import {
@@ -17,6 +18,7 @@ import {
 } from '../format/fields.ts'
 import { type PublicKey, parsePublicKey } from '../trust/key.ts'
 import { defaultLimits, type Limits } from './limits.ts'
+import { type LogConfig, logOf } from './log/log-config.ts'
 
 export type CacheConfig = {
   /** "host:port"; port 0 takes a free one. */
@@ -32,6 +34,8 @@ export type CacheConfig = {
   readonly trustProxy: boolean
   /** Keep count of the recipes that were asked for and are missing. */
   readonly wanted: boolean
+  /** Keep a transparency log of the evidence. */
+  readonly log: LogConfig | undefined
 }
 
 export type Operator = { readonly name: string; readonly keys: readonly PublicKey[] }
@@ -62,6 +66,7 @@ export const defaultConfig: CacheConfig = {
   mirror: undefined,
   trustProxy: false,
   wanted: true,
+  log: undefined,
 }
 
 /** `file` undefined: the environment and the defaults alone. Throws ABN_CACHE_CONFIG. */
@@ -69,7 +74,7 @@ export function loadConfig(
   file: string | undefined,
   environment: Readonly<Record<string, string | undefined>>,
 ): CacheConfig {
-  const config = file === undefined ? defaultConfig : parseConfig(readText(file))
+  const config = file === undefined ? defaultConfig : configIn(file)
   const listen = environment.ABNPKG_CACHE_LISTEN
   const publicUrl = environment.ABNPKG_CACHE_PUBLIC_URL
   const upstream = environment.ABNPKG_CACHE_UPSTREAM
@@ -79,6 +84,13 @@ export function loadConfig(
     ...(publicUrl === undefined ? {} : { publicUrl: originOf(publicUrl, below(PLACE, 'ABNPKG_CACHE_PUBLIC_URL')) }),
     ...(upstream === undefined ? {} : { mirror: mirrorOf({ upstream }, below(PLACE, 'ABNPKG_CACHE_UPSTREAM')) }),
   }
+}
+
+/** Names of files in it are relative to where it stands. */
+function configIn(file: string): CacheConfig {
+  const config = parseConfig(readText(file))
+  const { log } = config
+  return log === undefined ? config : { ...config, log: { ...log, key: resolve(dirname(file), log.key) } }
 }
 
 /** Throws ABN_CACHE_CONFIG. */
@@ -99,6 +111,7 @@ export function parseConfig(text: string): CacheConfig {
     mirror: read<Mirror | undefined>('mirror', mirrorOf, undefined),
     trustProxy: read('trustProxy', booleanOf, false),
     wanted: read('wanted', booleanOf, true),
+    log: read<LogConfig | undefined>('log', logOf, undefined),
   }
 }
 

@@ -11,11 +11,12 @@ import {
   divergenceRecord,
   hasDivergence,
   listedOf,
+  ownerKeyOf,
   parseDivergence,
   type StoredAttestation,
 } from './catalogue.ts'
 import type { Operators } from './operators.ts'
-import { takenBack } from './revocations.ts'
+import { type TakenBack, takenBack } from './revocations.ts'
 import type { Change, IndexReader } from './storage/index.ts'
 
 export type Divergence = {
@@ -68,7 +69,7 @@ export async function* divergentRecipes(reader: IndexReader): AsyncGenerator<Rec
 
 const PREFIX = 'divergent/'
 
-type Known = { readonly operators: Operators; readonly isTakenBack: Awaited<ReturnType<typeof takenBack>> }
+type Known = { readonly operators: Operators; readonly isTakenBack: TakenBack }
 
 function divergenceOf(
   stored: readonly StoredAttestation[],
@@ -77,17 +78,17 @@ function divergenceOf(
 ): Divergence {
   const parsed = stored.map(({ digest, claim, bytes }) => {
     const attestation = parseAttestation(bytes)
-    return { digest, claim, statement: attestation.statement, revoked: isTakenBack(attestation) }
+    return { digest, claim, statement: attestation.statement, revoked: isTakenBack(attestation, claim) }
   })
   const { name = '', version = '' } = parsed[0]?.statement ?? {}
   const standing = parsed.filter(({ revoked }) => !revoked).map(({ claim }) => claim)
-  const claims = parsed.map(({ digest: attestation, claim: { key, expires, inputs }, statement, revoked }) => ({
+  const claims = parsed.map(({ digest: attestation, claim, statement, revoked }) => ({
     attestation,
-    operator: operators.byKey(key)?.operator ?? '',
-    key,
-    expires,
+    operator: operators.byKey(ownerKeyOf(claim))?.operator ?? '',
+    key: claim.key,
+    expires: claim.expires,
     revoked,
-    inputs,
+    inputs: claim.inputs,
     outputs: Object.fromEntries(statement.outputs.map(({ output, digest }) => [output, digest])),
   }))
   return { recipe, name, version, since, settled: !hasDivergence(standing), claims }

@@ -1,16 +1,22 @@
 /**
  * Looks at everything again as if it came from a stranger: each attestation parses and verifies, each file is what its
- * address says, records and files belong together. With `repair`, a file that is wrong is taken out of service.
+ * address says, records and files belong together, the log is the tree of its entries. With `repair`, a file that is wrong is taken out of service.
  */
-import { parseSha256 } from '../format/hash.ts'
+import { parseSha256, sha256Of } from '../format/hash.ts'
 import { parseAttestation, verifyAttestation } from '../trust/attestation.ts'
 import { parseRevocationList, verifyRevocationList } from '../trust/revocation.ts'
+import { verifySession } from '../trust/session.ts'
+import { parseSessionDocument } from '../trust/session-evidence.ts'
 import type { Cache } from './cache.ts'
 import { allEnvelopes, allRecipes, attestationsOf, blobRecord, blobsNamedBy, claimOf, listedOf } from './catalogue.ts'
+import { logDirectory } from './log/cache-log.ts'
+import { checkLog } from './log/check-log.ts'
+import { openTreeFiles } from './log/tree-files.ts'
 import { materialise } from './materialise.ts'
 import { hashFile, verifyDigest } from './publish/verify-file.ts'
 import { blobQueueName } from './queues.ts'
 import { listRecord } from './revocations.ts'
+import { allSessions, collateralBytes, documentKey, keyOfSession, sessionRecord } from './sessions.ts'
 import { type BlobKey, blobKinds } from './storage/blobs.ts'
 
 export type Fault = { readonly what: string; readonly reason: string }
@@ -22,6 +28,8 @@ export type CheckReport = {
   readonly absent: number
   /** Files that nobody sees: the leavings of a crash, which garbage collection takes away. */
   readonly unlisted: number
+  /** Of the log. */
+  readonly entries: number
   readonly faults: readonly Fault[]
 }
 
@@ -53,7 +61,12 @@ export async function checkCache(cache: Cache, { repair }: CheckOptions): Promis
       if (repair) await cache.records.remove({ kind, digest: parseSha256(name.slice(-64)) })
     }
   }
-  return { attestations, blobs, bytes, absent, unlisted, faults }
+  await checkSessions(cache, faults)
+  const log = await checkLog(cache.index, {
+    files: openTreeFiles(logDirectory(cache.data)),
+    key: cache.log?.key,
+  })
+  return { attestations, blobs, bytes, absent, unlisted, entries: log.entries, faults: [...faults, ...log.faults] }
 }
 
 async function checkAttestations(cache: Cache, faults: Fault[]): Promise<{ attestations: number; absent: number }> {
@@ -64,10 +77,15 @@ async function checkAttestations(cache: Cache, faults: Fault[]): Promise<{ attes
     const what = `attestation ${digest}`
     try {
       const attestation = parseAttestation(bytes)
-      const owner = cache.operators.byKey(attestation.envelope.keyId)
-      if (owner !== undefined) verifyAttestation(attestation, owner.key)
+      const { builder } = attestation.statement
+      const session = builder.kind === 'session' ? await sessionRecord(cache.index, builder.session) : undefined
+      const owner = cache.operators.byKey(session?.operator ?? builder.key)
+      if (builder.kind === 'session' && session === undefined) faults.push({ what, reason: 'its session is missing' })
+      else if (owner !== undefined)
+        verifyAttestation(attestation, session === undefined ? owner.key : keyOfSession(session))
       const listed = (await listedOf(cache.index, recipe)).find((one) => one.digest === digest)
-      const expected = listed && JSON.stringify(claimOf(attestation.statement, listed.claim.at))
+      const by = session?.operator ?? builder.key
+      const expected = listed && JSON.stringify(claimOf(attestation.statement, listed.claim.at, by))
       if (attestation.digest !== digest || attestation.statement.recipe !== recipe)
         faults.push({ what, reason: 'its record is wrong' })
       if (listed === undefined || JSON.stringify(listed.claim) !== expected)
@@ -94,6 +112,31 @@ async function checkAttestations(cache: Cache, faults: Fault[]): Promise<{ attes
     }
   }
   return { attestations, absent }
+}
+
+async function checkSessions({ index, operators }: Cache, faults: Fault[]): Promise<void> {
+  for await (const { session, record } of allSessions(index)) {
+    const documents = record.documents.map(({ digest, collateral }) => ({
+      digest,
+      collateral: collateral?.digest ?? null,
+    }))
+    for (const { digest, collateral } of documents) {
+      const what = `session document ${digest}`
+      try {
+        const bytes = await index.get(documentKey(digest))
+        if (bytes === undefined) throw new Error('it is listed, but not here')
+        const document = parseSessionDocument(bytes)
+        const owner = operators.byKey(record.operator)
+        if (owner !== undefined) verifySession(document.session, owner.key)
+        if (document.digest !== digest || document.session.digest !== session) throw new Error('its record is wrong')
+        const text = collateral === null ? undefined : await collateralBytes(index, collateral)
+        if (collateral !== null && (text === undefined || sha256Of(text) !== collateral))
+          throw new Error('its collateral is missing or damaged')
+      } catch (error) {
+        faults.push({ what, reason: error instanceof Error ? error.message : String(error) })
+      }
+    }
+  }
 }
 
 async function checkBlob(cache: Cache, key: BlobKey): Promise<string> {

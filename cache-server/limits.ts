@@ -36,6 +36,12 @@ export type Limits = {
   readonly attestationsPerRecipe: number
   /** Of the revocation lists of one operator: they are part of every answer. */
   readonly revocationBytesPerOperator: number
+  /** Of builders, of one operator. With a quote for each build there is one for each build. */
+  readonly sessionsPerOperator: number
+  /** Of these, with the collateral that came with them. */
+  readonly sessionBytesPerOperator: number
+  /** Of one piece of collateral. */
+  readonly collateralBytes: number
   /** Between the client's clock and this one, in a signed write. */
   readonly clockSeconds: number
   /** Recipes in the wanted list. */
@@ -64,6 +70,9 @@ export const defaultLimits: Limits = {
   closureRecipes: 20_000,
   attestationsPerRecipe: 32,
   revocationBytesPerOperator: 256 * 1024,
+  sessionsPerOperator: 10_000,
+  sessionBytesPerOperator: 128 * MIB,
+  collateralBytes: 256 * 1024,
   clockSeconds: 300,
   wantedRecipes: 10_000,
 }

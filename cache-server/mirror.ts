@@ -70,7 +70,9 @@ export function createPuller(cache: Cache, mirror: Mirror, { metrics, report }: 
       if (response === undefined) return
       const packed = await readLimited(response, maximumBundleBytes)
       const bundle = await decompress(packed, { maxOutputLength: maximumBundleBytes })
-      const envelopes = envelopesOf(decodeBundle(bundle))
+      const evidence = decodeBundle(bundle)
+      await cache.sessions.take(evidence)
+      const envelopes = envelopesOf(evidence)
       for (let at = 0; at < envelopes.length; at += 500) {
         await cache.acceptor.accept(envelopes.slice(at, at + 500), undefined)
       }

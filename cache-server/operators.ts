@@ -14,6 +14,11 @@ export type OperatorKey = { readonly operator: string; readonly key: PublicKey }
 export type Operators = {
   readonly list: readonly Operator[]
   byKey(id: KeyId | string): OperatorKey | undefined
+  /**
+   * Whose key it is. `operator`: who brings what the key has signed; undefined for a mirror, which takes that of any.
+   * Throws ABN_CACHE_STATEMENT_REFUSED or ABN_CACHE_FOREIGN.
+   */
+  ownerOf(id: KeyId | string, operator: string | undefined): OperatorKey
 }
 
 export type Writer = OperatorKey & { readonly signature: WriteSignature }
@@ -21,7 +26,19 @@ export type Writer = OperatorKey & { readonly signature: WriteSignature }
 export function createOperators(list: readonly Operator[]): Operators {
   const keys = new Map<string, OperatorKey>()
   for (const { name, keys: own } of list) for (const key of own) keys.set(key.id, { operator: name, key })
-  return { list, byKey: (id) => keys.get(id) }
+  return {
+    list,
+    byKey: (id) => keys.get(id),
+    ownerOf(id, operator) {
+      const owner = keys.get(id)
+      if (owner === undefined) {
+        const reason = `statement refused: its key ${id.slice(0, 8)} is not registered here`
+        throw new AbnError('ABN_CACHE_STATEMENT_REFUSED', reason)
+      }
+      if (operator === undefined || owner.operator === operator) return owner
+      throw new AbnError('ABN_CACHE_FOREIGN', `it is by ${owner.operator}, and was brought by ${operator}`)
+    },
+  }
 }
 
 export type WriteHead = {

@@ -6,8 +6,9 @@
 import type { Attestation } from '../trust/attestation.ts'
 import type { Evidence } from '../trust/evidence.ts'
 import { parseRevocationList, type RevocationList } from '../trust/revocation.ts'
+import { type Claim, ownerKeyOf } from './catalogue.ts'
 import type { Operators } from './operators.ts'
-import type { Change, IndexReader } from './storage/index.ts'
+import type { IndexReader } from './storage/index.ts'
 
 export type StoredList = { readonly record: string; readonly bytes: Uint8Array; readonly list: RevocationList }
 
@@ -38,24 +39,23 @@ export function isSuperseded(older: RevocationList, newer: RevocationList): bool
   return older.keys.every(({ key }) => keys.has(key)) && older.statements.every((one) => statements.has(one.statement))
 }
 
-/** The end of those that another one makes needless. */
-export function pruningChanges(lists: readonly StoredList[]): readonly Change[] {
-  return lists
-    .filter((one) => lists.some((other) => isSuperseded(one.list, other.list)))
-    .map(({ record }) => ({ kind: 'remove', key: record }))
+/** Those that another one makes needless. */
+export function needless(lists: readonly StoredList[]): readonly StoredList[] {
+  return lists.filter((one) => lists.some((other) => isSuperseded(one.list, other.list)))
 }
 
-/** Tells whether the operator of an attestation has taken it, or its key, back. */
-export async function takenBack(
-  reader: IndexReader,
-  operators: Operators,
-): Promise<(attestation: Pick<Attestation, 'statementDigest' | 'envelope'>) => boolean> {
+export type TakenBack = (attestation: Pick<Attestation, 'statementDigest'>, claim: Pick<Claim, 'key' | 'by'>) => boolean
+
+/** Tells whether the operator of an attestation has taken it back, or the key or session that signed it. */
+export async function takenBack(reader: IndexReader, operators: Operators): Promise<TakenBack> {
   const ownerOf = (key: string) => operators.byKey(key)?.operator ?? `key ${key}`
   const byOwner = Map.groupBy(await storedLists(reader), ({ list }) => ownerOf(list.signer))
   const named = new Map([...byOwner].map(([owner, lists]) => [owner, namedBy(lists.map(({ list }) => list))]))
-  return ({ statementDigest, envelope }) => {
-    const revoked = named.get(ownerOf(envelope.keyId))
-    return revoked !== undefined && (revoked.keys.has(envelope.keyId) || revoked.statements.has(statementDigest))
+  return ({ statementDigest }, claim) => {
+    const revoked = named.get(ownerOf(ownerKeyOf(claim)))
+    if (revoked === undefined) return false
+    const isKey = revoked.keys.has(claim.key) || revoked.keys.has(ownerKeyOf(claim))
+    return isKey || revoked.statements.has(statementDigest)
   }
 }
 
@@ -63,7 +63,7 @@ const PREFIX = 'revocation/'
 
 function namedBy(lists: readonly RevocationList[]) {
   return {
-    keys: new Set(lists.flatMap((list) => list.keys.map(({ key }) => key))),
+    keys: new Set<string>(lists.flatMap((list) => list.keys.map(({ key }) => key))),
     statements: new Set(lists.flatMap((list) => list.statements.map(({ statement }) => statement))),
   }
 }

@@ -16,6 +16,7 @@ import { createPuller } from './mirror.ts'
 import { addBlobRoutes } from './routes/blobs.ts'
 import { addEvidenceRoutes } from './routes/evidence.ts'
 import { addListRoutes } from './routes/lists.ts'
+import { addLogRoutes } from './routes/log.ts'
 import { addWriteRoutes } from './routes/writes.ts'
 
 export type RunningCache = {
@@ -41,8 +42,16 @@ export type StartOptions = {
 /** Throws ABN_CACHE_DATA, and what listening throws. */
 export async function startCache(options: StartOptions): Promise<RunningCache> {
   const { data, config, accessLog, report = ignore, nowSeconds } = options
-  const cache = await openCache({ data, config, ...(nowSeconds === undefined ? {} : { nowSeconds }) })
   const metrics = createMetrics()
+  const onWitness = (witness: string, result: string) =>
+    metrics.add('abn_cache_log_cosignatures_total', { witness, result })
+  const cache = await openCache({
+    data,
+    config,
+    report,
+    onWitness,
+    ...(nowSeconds === undefined ? {} : { nowSeconds }),
+  })
   try {
     const { responseSeconds, requestsPerMinute } = config.limits
     const observation = createObservation({ metrics, accessLog, responseSeconds })
@@ -53,6 +62,7 @@ export async function startCache(options: StartOptions): Promise<RunningCache> {
     const gauges = gaugesOf(app)
     addBlobRoutes(app, cache, puller)
     addEvidenceRoutes(app, cache, puller)
+    addLogRoutes(app, cache)
     addListRoutes(app, { cache, metrics, api, gauges })
     await addWriteRoutes(app, cache, metrics)
     // Behind a proxy all addresses are in a header, and the proxy is what is quick.
@@ -61,6 +71,7 @@ export async function startCache(options: StartOptions): Promise<RunningCache> {
     const { host, port } = addressOf(options.listen ?? config.listen)
     const url = await app.listen({ host, port })
     const stopChores = startChores(cache, report)
+    void cache.log?.begin()
     let closing: Promise<void> | undefined
     const close = async () => {
       await stopChores()

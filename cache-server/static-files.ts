@@ -1,6 +1,6 @@
 /**
  * A cache as a directory that any static web server can serve, under the paths of the API: /v1/evidence/<recipe>,
- * /v1/closures/<recipe>/<depth>, /v1/archives/<digest> and so on. And back: what such a directory holds is taken in only as
+ * /v1/closures/<recipe>/<depth>, /v1/archives/<digest>, /v1/log/… and so on. And back: what such a directory holds is taken in only as
  * far as it verifies, so it may come from anybody.
  */
 import { randomUUID } from 'node:crypto'
@@ -9,62 +9,88 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { zstdDecompress } from 'node:zlib'
 import { AbnError } from '../format/errors.ts'
-import { parseSha256 } from '../format/hash.ts'
+import { parseSha256, type Sha256 } from '../format/hash.ts'
 import { decodeBundle, maximumBundleBytes } from '../trust/bundle.ts'
 import { encodePublicKey } from '../trust/key.ts'
+import { treeSizeOf } from '../trust/log/merkle.ts'
+import { encodeNote } from '../trust/log/note.ts'
 import { encodeAnswer, envelopesOf } from './answers.ts'
 import type { Cache } from './cache.ts'
 import { allRecipes, blobRecord } from './catalogue.ts'
 import { closureOf } from './closure.ts'
+import { copyTree } from './log/copy-log.ts'
+import { openTreeFiles } from './log/tree-files.ts'
 import { materialise } from './materialise.ts'
 import { type BlobKey, blobKinds } from './storage/blobs.ts'
 import { isMissing, writeFileDurably } from './storage/durable.ts'
 
-export type Exported = { readonly recipes: number; readonly blobs: number }
+export type Exported = { readonly recipes: number; readonly blobs: number; readonly entries: number }
 export type Imported = {
   readonly accepted: number
   readonly known: number
   readonly refused: number
   readonly blobs: number
+  readonly sessions: number
 }
 
 /** Adds to what an earlier export left there. Files that are there already are not written again, answers are. */
 export async function exportCache(cache: Cache, directory: string): Promise<Exported> {
   const at = join(directory, 'v1')
+  const log = await exportTree(cache, at)
   for (const folder of ['evidence', 'closures', ...blobKinds.map((kind) => `${kind}s`)]) {
     await mkdir(join(at, folder), { recursive: true })
   }
   const keys = cache.operators.list.map(({ name, keys: own }) => ({ name, keys: own.map(encodePublicKey) }))
   await writeFileDurably(join(at, 'operators'), JSON.stringify({ operators: keys }))
-  await writeFileDurably(join(at, 'revocations'), (await encodeAnswer(cache.index, [], cache.encoder)).body)
+  await writeFileDurably(
+    join(at, 'revocations'),
+    (await encodeAnswer(cache.index, [], { encoder: cache.encoder })).body,
+  )
   const blobs = await exportBlobs(cache, at)
   let recipes = 0
   for await (const { recipe } of allRecipes(cache.index)) {
     recipes++
     await writeFileDurably(
       join(at, 'evidence', recipe),
-      (await encodeAnswer(cache.index, [recipe], cache.encoder)).body,
+      (await encodeAnswer(cache.index, [recipe], { encoder: cache.encoder })).body,
     )
     await mkdir(join(at, 'closures', recipe), { recursive: true })
     for (const depth of ['references', 'inputs'] as const) {
       const closure = await closureOf(cache.index, recipe, depth, cache.config.limits.closureRecipes)
       await writeFileDurably(
         join(at, 'closures', recipe, depth),
-        (await encodeAnswer(cache.index, closure, cache.encoder)).body,
+        (await encodeAnswer(cache.index, closure, { encoder: cache.encoder, logged: log?.evidenceOf })).body,
       )
     }
   }
-  return { recipes, blobs }
+  // Last, so that what it speaks of is there.
+  if (log !== undefined) await writeFileDurably(join(at, 'log', 'checkpoint'), log.checkpoint)
+  return { recipes, blobs, entries: log?.size ?? 0 }
+}
+
+/** Tiles and entries of the tree that is published when this begins; evidence in the closures is under its checkpoint. */
+async function exportTree({ log }: Cache, at: string) {
+  const checkpoint = await log?.publish()
+  if (log === undefined || checkpoint === undefined) return undefined
+  await copyTree(log.files, openTreeFiles(join(at, 'log')), checkpoint.size)
+  return {
+    size: checkpoint.size,
+    checkpoint: encodeNote(checkpoint.note),
+    evidenceOf: (documents: readonly Sha256[]) => log.evidenceOf(documents, treeSizeOf(0), checkpoint),
+  }
 }
 
 /** Throws ABN_CACHE_DATA when there is no exported directory. */
 export async function importCache(cache: Cache, directory: string): Promise<Imported> {
   const at = join(directory, 'v1')
-  const counts = { accepted: 0, known: 0, refused: 0, blobs: 0 }
+  const counts = { accepted: 0, known: 0, refused: 0, blobs: 0, sessions: 0 }
   const take = async (file: string) => {
     const bundle = await decompress(await readFile(file), { maxOutputLength: maximumBundleBytes })
-    const envelopes = envelopesOf(decodeBundle(bundle))
-    for (const { status } of await cache.acceptor.accept(envelopes, undefined)) counts[status]++
+    const evidence = decodeBundle(bundle)
+    const sessions = await cache.sessions.take(evidence)
+    counts.sessions += sessions.accepted
+    counts.refused += sessions.refused
+    for (const { status } of await cache.acceptor.accept(envelopesOf(evidence), undefined)) counts[status]++
   }
   await take(join(at, 'revocations'))
   for (const name of await namesIn(join(at, 'evidence'))) await take(join(at, 'evidence', name))

@@ -6,11 +6,11 @@
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { openCache } from '../../cache-server/cache.ts'
-import { attestationChanges } from '../../cache-server/catalogue.ts'
+import { attestationChanges, claimOf } from '../../cache-server/catalogue.ts'
 import type { Change } from '../../cache-server/storage/index.ts'
 import { at, judge } from './judge.ts'
 import { memoryOf, startCacheServer } from './processes.ts'
-import { benchConfig, lookalike, statementAbout } from './statements.ts'
+import { benchConfig, lookalike, operator, statementAbout } from './statements.ts'
 
 const SECONDS = 15
 
@@ -41,7 +41,8 @@ async function fill(data: string, count: number): Promise<void> {
   const started = performance.now()
   let changes: Change[] = []
   for (let i = 0; i < count; i++) {
-    changes.push(...attestationChanges(lookalike(nameOf(i)), 1, []))
+    const one = lookalike(nameOf(i))
+    changes.push(...attestationChanges(one, claimOf(one.statement, 1, operator.publicKey.id), []))
     if (changes.length < 4000) continue
     await cache.index.write(changes, { durable: false })
     changes = []

@@ -6,7 +6,8 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { encodePublicKey } from '../../trust/key.ts'
-import { benchConfig } from './statements.ts'
+import { encodeSecretKey } from '../../trust/secret-key.ts'
+import { benchConfig, operator } from './statements.ts'
 
 export type Started = AsyncDisposable & { readonly url: string; readonly pid: number }
 
@@ -17,12 +18,15 @@ process.once('exit', () => {
   for (const child of children) child.kill('SIGKILL')
 })
 
-/** The command itself, as it is run anywhere. */
-export async function startCacheServer(scratch: string, data: string): Promise<Started> {
+/** The command itself, as it is run anywhere; with a log that has no witnesses. */
+export async function startCacheServer(scratch: string, data: string, hasLog = false): Promise<Started> {
   const { listen, operators, limits } = benchConfig
   const file = join(scratch, 'cache.json')
   const keys = operators.map(({ name, keys: own }) => ({ name, keys: own.map(encodePublicKey) }))
-  writeFileSync(file, JSON.stringify({ format: 1, listen, operators: keys, limits }))
+  const key = join(scratch, 'log.key')
+  if (hasLog) writeFileSync(key, encodeSecretKey(operator), { mode: 0o600 })
+  const log = hasLog ? { log: { key } } : {}
+  writeFileSync(file, JSON.stringify({ format: 1, listen, operators: keys, limits, ...log }))
   return announced(started(join(HOUSE, 'abnpkg'), ['cache', 'serve', '--data', data, '--config', file]))
 }
 

@@ -20,9 +20,11 @@ export type CounterName = keyof typeof COUNTERS
 
 const COUNTERS = {
   abn_cache_evidence_total: 'Envelopes brought, by operator and result.',
+  abn_cache_sessions_total: 'Sessions of builders brought, by operator and result.',
   abn_cache_uploads_total: 'Finished uploads by kind and result.',
   abn_cache_upload_bytes_total: 'Bytes of pieces taken.',
   abn_cache_pulls_total: 'Files asked of the upstream by kind and result.',
+  abn_cache_log_cosignatures_total: 'What came of asking a witness, by witness and result.',
   abn_cache_faults_total: 'Failures of the server itself.',
 }
 

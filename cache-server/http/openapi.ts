@@ -43,7 +43,7 @@ export function collectApi(app: FastifyInstance): () => ApiDocument {
 function pathsOf(routes: readonly RouteOptions[]): Record<string, Record<string, unknown>> {
   const paths: Record<string, Record<string, unknown>> = {}
   for (const route of routes) {
-    const path = route.url.replace(/:([a-z]+)/g, '{$1}')
+    const path = route.url.replace(/:([a-z]+)/g, '{$1}').replace('*', '{path}')
     const methods = [route.method].flat().map((method) => method.toLowerCase())
     for (const method of methods) paths[path] = { ...paths[path], [method]: operationOf(route, method) }
   }
@@ -65,7 +65,10 @@ function operationOf({ schema, config }: RouteOptions, method: string): Record<s
 
 function parametersOf(schema: unknown, place: 'path' | 'query'): readonly unknown[] {
   const properties = isRecord(schema) && isRecord(schema.properties) ? schema.properties : {}
-  return Object.entries(properties).map(([name, one]) => ({ name, in: place, required: place === 'path', schema: one }))
+  return Object.entries(properties).map(([key, one]) => {
+    const name = key === '*' ? 'path' : key
+    return { name, in: place, required: place === 'path', schema: one }
+  })
 }
 
 function responsesOf(response: unknown): Record<string, unknown> {

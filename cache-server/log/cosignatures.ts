@@ -17,38 +17,75 @@ export type WitnessAddress = { readonly key: WitnessKey; readonly url: string }
 export type Cosigning = {
   readonly files: TreeFiles
   readonly witnesses: readonly WitnessAddress[]
+  /** With so many, the others are waited for a little longer only. */
+  readonly quorum: number
   /** What each witness has seen last, by address; changed here. */
   readonly seen: Map<string, TreeSize>
   readonly signal: AbortSignal
   readonly report: (what: string, error?: unknown) => void
+  readonly onWitness: (name: string, result: WitnessResult) => void
+}
+
+/** 'contradicts': it has seen a tree that ours does not begin with, or so it says. */
+export type WitnessResult = 'cosigned' | 'failed' | 'contradicts'
+
+export type Collected = {
+  /** In the order of the witnesses. */
+  readonly signatures: readonly NoteSignature[]
+  /** Names of those who contradict. */
+  readonly contradicting: readonly string[]
 }
 
 const SECONDS = 10
+const GRACE_SECONDS = 2
 const MAXIMUM_ANSWER_BYTES = 16 * 1024
 
 /** The cosignatures of those who gave one in time. */
 export async function collectCosignatures(
   checkpoint: VerifiedCheckpoint,
-  cosigning: Cosigning,
-): Promise<readonly NoteSignature[]> {
-  const found = await Promise.all(
-    cosigning.witnesses.map(async (witness) => {
-      try {
-        return [await cosignatureOf(checkpoint, witness, cosigning)]
-      } catch (error) {
-        cosigning.report(`witness ${witness.key.name}`, error)
-        return []
+  { witnesses, quorum, signal, report, onWitness, ...cosigning }: Cosigning,
+): Promise<Collected> {
+  const found = new Map<string, NoteSignature>()
+  const contradicting: string[] = []
+  const late = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const ask = async (witness: WitnessAddress): Promise<void> => {
+    const { name } = witness.key
+    try {
+      const options = { ...cosigning, signal: AbortSignal.any([signal, late.signal]) }
+      const answer = await cosignatureOf(checkpoint, witness, options)
+      if (answer.kind === 'contradicts') {
+        contradicting.push(name)
+        onWitness(name, 'contradicts')
+        report(`witness ${name}`, refused(answer.status, answer.reason))
+        return
       }
-    }),
-  )
-  return found.flat()
+      found.set(name, answer.signature)
+      onWitness(name, 'cosigned')
+      if (found.size >= quorum) timer ??= setTimeout(() => late.abort(), GRACE_SECONDS * 1000)
+    } catch (error) {
+      if (signal.aborted) return
+      onWitness(name, 'failed')
+      report(`witness ${name}`, late.signal.aborted ? refused(0, 'it is slower than the others') : error)
+    }
+  }
+  try {
+    await Promise.all(witnesses.map(ask))
+  } finally {
+    clearTimeout(timer)
+  }
+  return { signatures: witnesses.flatMap(({ key }) => found.get(key.name) ?? []), contradicting }
 }
+
+type WitnessAnswer =
+  | { readonly kind: 'cosigned'; readonly signature: NoteSignature }
+  | { readonly kind: 'contradicts'; readonly status: number; readonly reason: string }
 
 async function cosignatureOf(
   checkpoint: VerifiedCheckpoint,
   { key, url }: WitnessAddress,
-  { files, seen, signal }: Cosigning,
-): Promise<NoteSignature> {
+  { files, seen, signal }: Pick<Cosigning, 'files' | 'seen' | 'signal'>,
+): Promise<WitnessAnswer> {
   const { size, note } = checkpoint
   for (let tries = 0; tries < 2; tries++) {
     const old = seen.get(url) ?? treeSizeOf(0)
@@ -56,10 +93,15 @@ async function cosignatureOf(
     const { status, text } = await post(url, encodeAddCheckpoint({ old, proof, checkpoint: note }), signal)
     if (status === 200) {
       seen.set(url, size)
-      return cosignatureIn(text, checkpoint, key)
+      return { kind: 'cosigned', signature: cosignatureIn(text, checkpoint, key) }
     }
+    if (status !== 409 && status !== 422) throw refused(status, text)
     const known = status === 409 ? parseTreeSize(text.replace(/\n$/, '')) : undefined
-    if (known === undefined || known > size) throw refused(status, text)
+    if (known === undefined) return { kind: 'contradicts', status, reason: text }
+    if (known > size) {
+      const reason = `it has seen ${known} entries, and here are ${size}: is this data directory an old copy?`
+      return { kind: 'contradicts', status, reason }
+    }
     seen.set(url, known)
   }
   throw refused(409, 'it keeps changing what it has seen')
@@ -106,5 +148,6 @@ async function bounded(body: Dispatcher.ResponseData['body']): Promise<string> {
 }
 
 function refused(status: number, text: string): AbnError {
-  return new AbnError('ABN_WITNESS_REFUSED', `status ${status}: ${text.trim().slice(0, 200)}`)
+  const answered = status === 0 ? '' : `status ${status}: `
+  return new AbnError('ABN_WITNESS_REFUSED', `${answered}${text.trim().slice(0, 200)}`)
 }

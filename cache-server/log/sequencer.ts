@@ -14,57 +14,67 @@
  */
 import { AbnError } from '../../format/errors.ts'
 import type { Sha256 } from '../../format/hash.ts'
-import { base64Of } from '../../trust/bytes.ts'
-import { parseTreeSize, type TreeHash, type TreeSize } from '../../trust/log/merkle.ts'
+import { base64Of, bytesOfBase64, isEqualBytes } from '../../trust/bytes.ts'
+import { parseTreeSize, type TreeHash, type TreeSize, treeHashOf } from '../../trust/log/merkle.ts'
 import { maximumEntryBytes } from '../../trust/log/tile.ts'
 import { createQueues } from '../queues.ts'
 import type { Change, Index, IndexReader } from '../storage/index.ts'
-import { emptyEdge, grow, readEdge, rootOf, type TreeEdge } from './tree-edge.ts'
+import { edgePaths, emptyEdge, grow, readEdge, rootOf, type TreeEdge } from './tree-edge.ts'
 import type { TreeFiles } from './tree-files.ts'
 
 export type TreeState = { readonly size: TreeSize; readonly root: TreeHash }
 
-/** What is to be logged: `digest` names it, `record` is the key of the index under which it is. */
+/** What is to be logged: the value of the index under the key `record`; `digest` is its SHA-256. */
 export type Pending = { readonly digest: Sha256; readonly record: string }
 
 export type Sequencer = {
   /** To be written together with the evidence. Call it in the order in which that is written. */
   pending(entry: Pending): Change
-  /** Logs all that is pending. Resolves to the tree with all that was pending when it was called. */
+  /** Logs what is pending. Resolves to a tree with all that was pending when it was called. */
   sequence(): Promise<TreeState>
   state(): TreeState
 }
 
-export type SequencerParts = {
-  readonly index: Index
-  readonly files: TreeFiles
-  /** The entry's bytes; undefined when the evidence is there no more. */
-  readonly entryOf: (reader: IndexReader, pending: Pending) => Promise<Uint8Array | undefined>
-}
+export type SequencerParts = { readonly index: Index; readonly files: TreeFiles }
 
 /** Throws ABN_CACHE_DATA when the files are not those of the state. */
-export async function openSequencer({ index, files, entryOf }: SequencerParts): Promise<Sequencer> {
+export async function openSequencer({ index, files }: SequencerParts): Promise<Sequencer> {
   let edge = await openEdge(index, files)
   let next = await nextNumber(index)
   const oneByOne = createQueues()
 
   async function sequence(): Promise<TreeState> {
+    // What comes meanwhile is for the next time: under load this would not end.
+    const last = pendingKey(next - 1)
+    // What was removed costs time to walk over.
+    let after = PENDING
     for (;;) {
       const batch: (readonly [string, Pending])[] = []
-      for await (const [key, value] of index.entries({ prefix: PENDING, limit: BATCH }))
+      for await (const [key, value] of index.entries({ prefix: PENDING, after, limit: BATCH }))
         batch.push([key, pendingOf(value)])
-      if (batch.length === 0) return stateOf(edge)
-      edge = await appended(edge, batch)
+      const [first] = batch
+      if (first === undefined || first[0] > last) return stateOf(edge)
+      after = batch.at(-1)?.[0] ?? after
+      const before = edge
+      edge = await appended(before, batch)
+      await removeNarrower(before)
     }
+  }
+
+  /** The tiles at the edge of the tree before: there are wider ones now, which begin with the same. */
+  async function removeNarrower(before: TreeEdge): Promise<void> {
+    const kept = new Set(edgePaths(edge))
+    for (const path of edgePaths(before)) if (!kept.has(path)) await files.remove(path)
   }
 
   async function appended(before: TreeEdge, batch: readonly (readonly [string, Pending])[]): Promise<TreeEdge> {
     const known = await index.getMany(batch.map(([, { digest }]) => entryKey(digest)))
+    const values = await index.getMany(batch.map(([, { record }]) => record))
     const fresh = new Map<Sha256, Uint8Array>()
-    for (const [i, [, pending]] of batch.entries()) {
-      if (known[i] !== undefined || fresh.has(pending.digest)) continue
-      const bytes = await entryOf(index, pending)
-      if (bytes !== undefined && bytes.length <= maximumEntryBytes) fresh.set(pending.digest, bytes)
+    for (const [i, [, { digest }]] of batch.entries()) {
+      const bytes = values[i]
+      if (known[i] !== undefined || bytes === undefined || bytes.length > maximumEntryBytes) continue
+      fresh.set(digest, bytes)
     }
     const { edge: after, files: made } = grow(before, [...fresh.values()])
     await files.write(made)
@@ -87,8 +97,7 @@ export async function openSequencer({ index, files, entryOf }: SequencerParts): 
 
   return {
     pending(entry) {
-      const key = `${PENDING}${String(next++).padStart(16, '0')}`
-      return { kind: 'put', key, value: Buffer.from(JSON.stringify(entry)) }
+      return { kind: 'put', key: pendingKey(next++), value: Buffer.from(JSON.stringify(entry)) }
     },
     sequence: () => oneByOne('log', sequence),
     state: () => stateOf(edge),
@@ -104,12 +113,34 @@ export async function entryIndices(
   return values.map((value) => (value === undefined ? undefined : Number(Buffer.from(value).toString('latin1'))))
 }
 
+/** What waits, oldest first. */
+export async function* allPending(reader: IndexReader, limit?: number): AsyncGenerator<Pending> {
+  const scan = { prefix: PENDING, ...(limit === undefined ? {} : { limit }) }
+  for await (const [, value] of reader.entries(scan)) yield pendingOf(value)
+}
+
+/** Size and root as they are written; undefined when nothing was ever logged. Throws ABN_CACHE_DATA. */
+export async function readState(reader: IndexReader): Promise<TreeState | undefined> {
+  const value = await reader.get(STATE)
+  if (value === undefined) return undefined
+  const [count = '', text = ''] = Buffer.from(value).toString('latin1').split(' ')
+  const size = parseTreeSize(count)
+  const root = bytesOfBase64(text)
+  if (size === undefined || root?.length !== 32) throw damaged('its state is damaged')
+  return { size, root: treeHashOf(root) }
+}
+
+export const entryPrefix = 'log/entry/'
 const PENDING = 'log/pending/'
 const STATE = 'log/state'
-const BATCH = 2048
+const BATCH = 512
 
 function entryKey(digest: Sha256): string {
-  return `log/entry/${digest}`
+  return entryPrefix + digest
+}
+
+function pendingKey(number: number): string {
+  return PENDING + String(number).padStart(16, '0')
 }
 
 function stateOf(edge: TreeEdge): TreeState {
@@ -122,15 +153,12 @@ function encodeState(edge: TreeEdge): Uint8Array {
 }
 
 async function openEdge(index: Index, files: TreeFiles): Promise<TreeEdge> {
-  const value = await index.get(STATE)
-  if (value === undefined) return emptyEdge
-  const [count = '', root] = Buffer.from(value).toString('latin1').split(' ')
-  const size = parseTreeSize(count)
-  if (size === undefined) throw damaged('its state is damaged')
-  const edge = await readEdge(size, (path) => files.read(path)).catch((cause: unknown) => {
+  const state = await readState(index)
+  if (state === undefined) return emptyEdge
+  const edge = await readEdge(state.size, (path) => files.read(path)).catch((cause: unknown) => {
     throw damaged('its files are damaged or missing', cause)
   })
-  if (base64Of(rootOf(edge)) !== root) throw damaged('its files are not those of its state')
+  if (!isEqualBytes(rootOf(edge), state.root)) throw damaged('its files are not those of its state')
   return edge
 }
 

@@ -10,6 +10,7 @@ import {
   parseEntries,
   parseTile,
   subtreesFrom,
+  type Tile,
   tilePath,
   tileWidth,
 } from '../../trust/log/tile.ts'
@@ -69,15 +70,34 @@ export function rootOf({ size, rows }: TreeEdge): TreeHash {
   )
 }
 
+/** The files that `readEdge` reads. */
+export function edgePaths({ size }: Pick<TreeEdge, 'size'>): readonly string[] {
+  const paths: string[] = []
+  for (const tile of edgeTiles(size)) {
+    if (tile.width === 0) continue
+    paths.push(tilePath(tile))
+    if (tile.level === 0) paths.push(entriesPath(tile))
+  }
+  return paths
+}
+
 /** The edge of a tree of `size`, from its files. Throws what `read` and parsing throw. */
 export async function readEdge(size: TreeSize, read: (path: string) => Promise<Uint8Array>): Promise<TreeEdge> {
   const rows: (readonly TreeHash[])[] = []
   let entries: readonly Uint8Array[] = []
-  for (let level = 0; Math.floor(size / tileWidth ** level) > 0; level++) {
-    const count = Math.floor(size / tileWidth ** level)
-    const tile = { level, index: Math.floor(count / tileWidth), width: count % tileWidth }
+  for (const tile of edgeTiles(size)) {
     rows.push(tile.width === 0 ? [] : parseTile(await read(tilePath(tile)), tile))
-    if (level === 0 && tile.width > 0) entries = parseEntries(await read(entriesPath(tile)), tile.width)
+    if (tile.level === 0 && tile.width > 0) entries = parseEntries(await read(entriesPath(tile)), tile.width)
   }
   return { size, rows, entries }
+}
+
+/** One a level; of width 0 where all tiles are full. */
+function edgeTiles(size: TreeSize): readonly Tile[] {
+  const tiles: Tile[] = []
+  for (let level = 0; Math.floor(size / tileWidth ** level) > 0; level++) {
+    const count = Math.floor(size / tileWidth ** level)
+    tiles.push({ level, index: Math.floor(count / tileWidth), width: count % tileWidth })
+  }
+  return tiles
 }

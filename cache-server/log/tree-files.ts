@@ -1,8 +1,9 @@
 /** The files of a log below one directory, as any static web server can serve them. */
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { AbnError } from '../../format/errors.ts'
-import { isMissing, syncDirectory, writeFileDurably } from '../storage/durable.ts'
+import { isMissing, syncDirectory } from '../storage/durable.ts'
 
 export type TreeFiles = {
   /** Throws ABN_LOG_TILE when there is no such file. */
@@ -11,6 +12,10 @@ export type TreeFiles = {
   /** All are durable when it resolves. What is there already is replaced. */
   write(files: ReadonlyMap<string, Uint8Array>): Promise<void>
   remove(path: string): Promise<void>
+  /** What is in a folder; nothing when there is none. */
+  names(folder: string): Promise<readonly string[]>
+  /** For links and copies. */
+  pathOf(path: string): string
 }
 
 export function openTreeFiles(directory: string): TreeFiles {
@@ -42,9 +47,35 @@ export function openTreeFiles(directory: string): TreeFiles {
       return bytes
     },
     async write(files) {
-      for (const path of files.keys()) await prepare(dirname(join(directory, path)))
-      await Promise.all([...files].map(([path, bytes]) => writeFileDurably(join(directory, path), bytes)))
+      const folders = new Set([...files.keys()].map((path) => dirname(join(directory, path))))
+      for (const folder of folders) await prepare(folder)
+      const suffix = randomUUID()
+      const beside = [...files].map(([path, bytes]) => ({ path: join(directory, path), bytes }))
+      const temporary = (path: string) => `${path}.${suffix}`
+      try {
+        await all(beside.map(({ path, bytes }) => writeFile(temporary(path), bytes, { flag: 'wx', flush: true })))
+        await all(beside.map(({ path }) => rename(temporary(path), path)))
+      } catch (error) {
+        await Promise.all(beside.map(({ path }) => rm(temporary(path), { force: true })))
+        throw error
+      }
+      await all([...folders].map(syncDirectory))
     },
     remove: (path) => rm(join(directory, path), { force: true }),
+    async names(folder) {
+      try {
+        return await readdir(join(directory, folder))
+      } catch (error) {
+        if (isMissing(error)) return []
+        throw error
+      }
+    },
+    pathOf: (path) => join(directory, path),
   }
+}
+
+/** Waits for every one, also when one fails. */
+async function all(running: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(running)).find(({ status }) => status === 'rejected')
+  if (failed?.status === 'rejected') throw failed.reason
 }

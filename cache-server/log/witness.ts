@@ -5,8 +5,8 @@
  * Below its directory: <origin's hash>/checkpoint, the note with its own cosignature; <origin's hash>/fork-<hash>, a note that the log
  * has signed and that cannot be true beside it: evidence against the log.
  */
-import { mkdir, readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { AbnError } from '../../format/errors.ts'
 import { sha256Of } from '../../format/hash.ts'
 import { isEqualBytes } from '../../trust/bytes.ts'
@@ -19,7 +19,7 @@ import {
 } from '../../trust/log/checkpoint.ts'
 import { cosign, verifyCosignature, witnessKeyOf } from '../../trust/log/cosignature.ts'
 import { treeSizeOf, verifyConsistency } from '../../trust/log/merkle.ts'
-import { encodeNote, signatureLine } from '../../trust/log/note.ts'
+import { encodeNote, type Note, signatureLine } from '../../trust/log/note.ts'
 import { type AddCheckpoint, parseAddCheckpoint } from '../../trust/log/witness-request.ts'
 import type { Signer } from '../../trust/secret-key.ts'
 import { createQueues } from '../queues.ts'
@@ -80,18 +80,13 @@ export function createWitness({ directory, signer, logs, nowSeconds, onMisbehavi
       else if (proof.length > 0) return plain(422, 'a proof from the empty tree has no hashes')
     } catch (error) {
       const isFork = checkpoint.size === last.size && !isSame(checkpoint, last.checkpoint)
-      if (isFork) await keepEvidence(place, checkpoint)
+      if (isFork) await keepEvidence(place, checkpoint, log)
       return isFork ? plain(409, 'another tree of this size was cosigned') : refusal(422, error)
     }
     const time = Math.max(nowSeconds(), last.time)
     const signature = cosign(checkpoint.note.text, signer, time)
-    const logSignatures = checkpoint.note.signatures.filter(
-      ({ name, keyHash }) => name === log.name && log.id.startsWith(keyHash),
-    )
-    await write(
-      join(place, 'checkpoint'),
-      encodeNote({ text: checkpoint.note.text, signatures: [...logSignatures, signature] }),
-    )
+    const { text, signatures } = signedByLog(checkpoint, log)
+    await write(join(place, 'checkpoint'), encodeNote({ text, signatures: [...signatures, signature] }))
     return { status: 200, type: 'text/plain; charset=utf-8', body: `${signatureLine(signature)}\n` }
   }
 
@@ -109,14 +104,24 @@ export function createWitness({ directory, signer, logs, nowSeconds, onMisbehavi
     return { size: checkpoint.size, time, checkpoint }
   }
 
-  async function keepEvidence(place: string, { note, origin }: VerifiedCheckpoint): Promise<void> {
-    const bytes = encodeNote(note)
-    const file = join(place, `fork-${sha256Of(bytes).slice(0, 16)}`)
-    await write(file, bytes)
-    onMisbehaviour(origin, file)
+  /** Without what others have signed: anybody can make any number of notes of one fork. */
+  async function keepEvidence(place: string, checkpoint: VerifiedCheckpoint, log: LogKey): Promise<void> {
+    const file = join(place, `fork-${sha256Of(checkpoint.note.text).slice(0, 16)}`)
+    const names = (await readdir(place)).filter((name) => name.startsWith('fork-'))
+    if (names.includes(basename(file))) return onMisbehaviour(log.name, file)
+    if (names.length >= MOST_FORKS) return onMisbehaviour(log.name, place)
+    await write(file, encodeNote(signedByLog(checkpoint, log)))
+    onMisbehaviour(log.name, file)
   }
 
   return { addCheckpoint }
+}
+
+/** More do not show more. */
+const MOST_FORKS = 100
+
+function signedByLog({ note: { text, signatures } }: VerifiedCheckpoint, log: LogKey): Note {
+  return { text, signatures: signatures.filter(({ name, keyHash }) => name === log.name && log.id.startsWith(keyHash)) }
 }
 
 function isSame(a: VerifiedCheckpoint, b: VerifiedCheckpoint | undefined): boolean {

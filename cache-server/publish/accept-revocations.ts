@@ -4,13 +4,16 @@
  */
 import { AbnError } from '../../format/errors.ts'
 import type { VerifiedRevocationList } from '../../trust/revocation.ts'
+import { withoutNeed } from '../log/retained.ts'
 import type { OperatorKey, Operators } from '../operators.ts'
-import { isSuperseded, listRecord, pruningChanges, type StoredList, storedLists } from '../revocations.ts'
+import { isSuperseded, listRecord, needless, type StoredList, storedLists } from '../revocations.ts'
 import type { Change, IndexReader } from '../storage/index.ts'
+import type { EvidenceLog } from './accept.ts'
 
 export type RevocationParts = {
   readonly index: IndexReader
   readonly operators: Operators
+  readonly log: EvidenceLog | undefined
   /** Of the lists of one operator that are kept. */
   readonly maximumBytes: number
 }
@@ -22,7 +25,7 @@ export type RevocationParts = {
 export async function revocationChanges(
   { bytes, list }: VerifiedRevocationList,
   { operator }: OperatorKey,
-  { index, operators, maximumBytes }: RevocationParts,
+  { index, operators, log, maximumBytes }: RevocationParts,
 ): Promise<readonly Change[] | undefined> {
   const fresh: StoredList = { record: listRecord(list), bytes, list }
   const own = await storedLists(index, list.signer)
@@ -35,9 +38,11 @@ export async function revocationChanges(
     )
   }
   if (own.some((one) => isSuperseded(list, one.list))) return undefined
-  const pruned = pruningChanges([...own, fresh])
-  const gone = new Set(pruned.map(({ key }) => key))
-  const left = own.filter(({ record }) => !gone.has(record))
+  const superseded = needless([...own, fresh])
+  // What is not logged yet would never be; when the log fails, which it reports itself, it is kept.
+  if (superseded.length > 0) await log?.sequence().catch(() => {})
+  const gone = await withoutNeed(index, superseded, log !== undefined)
+  const left = own.filter((one) => !gone.includes(one))
   const siblings = operators.list.find(({ name }) => name === operator)?.keys ?? []
   for (const { id } of siblings) if (id !== list.signer) left.push(...(await storedLists(index, id)))
   const total = [...left, fresh].reduce((sum, one) => sum + one.bytes.length, 0)
@@ -46,5 +51,8 @@ export async function revocationChanges(
       hint: 'one list that names all that the others name takes their place; to revoke a key takes less than its statements',
     })
   }
-  return [{ kind: 'put', key: fresh.record, value: bytes }, ...pruned]
+  return [
+    { kind: 'put', key: fresh.record, value: bytes },
+    ...gone.map(({ record }) => ({ kind: 'remove', key: record }) as const),
+  ]
 }

@@ -6,10 +6,12 @@ import { AbnError, type ErrorCode } from '../../format/errors.ts'
 import type { RecipeHash, Sha256 } from '../../format/hash.ts'
 import { storeHashFor, storeHashOf, storePathOf } from '../../format/store-path.ts'
 import { type Attestation, parseAttestation, verifyAttestation } from '../../trust/attestation.ts'
+import type { PublicKey } from '../../trust/key.ts'
 import { parseRevocationList, revocationPayloadType, verifyRevocationList } from '../../trust/revocation.ts'
 import type { Statement } from '../../trust/statement.ts'
 import {
   attestationChanges,
+  attestationKey,
   attestationsOf,
   blobRecord,
   type Claim,
@@ -19,10 +21,14 @@ import {
   hasDivergence,
   type Listed,
   listedOf,
+  ownerKeyOf,
 } from '../catalogue.ts'
-import type { OperatorKey, Operators } from '../operators.ts'
+import type { Pending } from '../log/sequencer.ts'
+import type { Operators } from '../operators.ts'
 import { type Queues, recipeQueueName } from '../queues.ts'
-import { takenBack } from '../revocations.ts'
+import { listRecord, takenBack } from '../revocations.ts'
+import type { SessionUses } from '../session-uses.ts'
+import { keyOfSession, sessionRecord } from '../sessions.ts'
 import type { GroupCommit } from '../storage/group-commit.ts'
 import type { Change, Index } from '../storage/index.ts'
 import { revocationChanges } from './accept-revocations.ts'
@@ -45,6 +51,8 @@ export type AcceptorParts = {
   readonly operators: Operators
   /** Shared with what collects garbage. */
   readonly queues: Queues
+  readonly uses: SessionUses
+  readonly log: EvidenceLog | undefined
   readonly attestationsPerRecipe: number
   readonly revocationBytesPerOperator: number
   readonly nowSeconds: () => number
@@ -52,8 +60,19 @@ export type AcceptorParts = {
   readonly changed: (recipe: RecipeHash | undefined) => void
 }
 
+/** Where evidence is noted that is to be logged: with the write that keeps it. */
+export type EvidenceLog = {
+  readonly key: PublicKey
+  pending(entry: Pending): Change
+  /** Of a session's document: also that a proof is to be kept when it is logged. */
+  sessionPending(document: Sha256): readonly Change[]
+  /** Gives what is pending its place. */
+  sequence(): Promise<unknown>
+  wake(): void
+}
+
 export function createAcceptor(parts: AcceptorParts): Acceptor {
-  const { index, commits, operators, queues, nowSeconds } = parts
+  const { index, commits, operators, queues, nowSeconds, log } = parts
 
   async function accept(envelopes: readonly Uint8Array[], operator: string | undefined): Promise<readonly Accepted[]> {
     return Promise.all(envelopes.map((bytes) => acceptOne(bytes, operator)))
@@ -70,27 +89,54 @@ export function createAcceptor(parts: AcceptorParts): Acceptor {
 
   async function acceptAttestation(bytes: Uint8Array, operator: string | undefined): Promise<Accepted> {
     const parsed = parseAttestation(bytes)
-    const owner = signerOf(parsed.envelope.keyId, operator)
-    const attestation = verifyAttestation(parsed, owner.key)
-    requireOwnPaths(attestation.statement)
-    if (attestation.statement.expires <= nowSeconds()) throw refused('it has expired')
-    return queues(recipeQueueName(attestation.statement.recipe), () => store(attestation))
+    const { builder } = parsed.statement
+    if (builder.kind === 'operator') return judge(parsed, operator)
+    return parts.uses.hold(builder.session, () => judge(parsed, operator))
   }
 
-  async function store(attestation: Attestation): Promise<Accepted> {
+  async function judge(parsed: Attestation, operator: string | undefined): Promise<Accepted> {
+    const { key, by } = await signerOf(parsed.statement, operator)
+    const attestation = verifyAttestation(parsed, key)
+    requireOwnPaths(attestation.statement)
+    if (attestation.statement.expires <= nowSeconds()) throw refused('it has expired')
+    return queues(recipeQueueName(attestation.statement.recipe), () => store(attestation, by))
+  }
+
+  /** Whose key must have signed: the operator's, or that of a session which he has signed and in which the build lies. */
+  async function signerOf(
+    { builder, started, finished }: Statement,
+    operator: string | undefined,
+  ): Promise<{ readonly key: PublicKey; readonly by: string }> {
+    if (builder.kind === 'operator') return { key: operators.ownerOf(builder.key, operator).key, by: builder.key }
+    const session = await sessionRecord(index, builder.session)
+    if (session === undefined) {
+      const reason = `statement refused: its session ${builder.session.slice(0, 8)} is not known here`
+      throw new AbnError('ABN_CACHE_STATEMENT_REFUSED', reason, { hint: 'send the session first' })
+    }
+    operators.ownerOf(session.operator, operator)
+    if (started < session.from || finished > session.until) throw refused('the build does not lie in its session')
+    const key = keyOfSession(session)
+    if (key.id !== builder.key) throw refused('its key is not that of its session')
+    return { key, by: session.operator }
+  }
+
+  async function store(attestation: Attestation, by: string): Promise<Accepted> {
     const { digest, statement } = attestation
     const now = nowSeconds()
     const others = await listedOf(index, statement.recipe)
-    const claim = claimOf(statement, now)
+    const claim = claimOf(statement, now, by)
     if (others.some((one) => one.digest === digest)) return { status: 'known', digest }
     requireRoom(others, claim)
     await requireAgreement(attestation)
-    const changes: Change[] = [...attestationChanges(attestation, now, others)]
+    const changes: Change[] = [...attestationChanges(attestation, claim, others)]
     const divergence = await divergenceWith(others, { attestation, claim })
     if (divergence !== 'none' && (await index.get(divergenceRecord(statement.recipe))) === undefined) {
       changes.push({ kind: 'put', key: divergenceRecord(statement.recipe), value: encodeDivergence({ since: now }) })
     }
+    // In the order in which they are written.
+    if (log !== undefined) changes.push(log.pending({ digest, record: attestationKey(statement.recipe, digest) }))
     await commits.commit(changes)
+    log?.wake()
     parts.changed(statement.recipe)
     return { status: 'accepted', digest, ...(divergence === 'open' ? { divergent: true } : {}) }
   }
@@ -103,8 +149,8 @@ export function createAcceptor(parts: AcceptorParts): Acceptor {
     if (!hasDivergence([...others.map((one) => one.claim), claim])) return 'none'
     const isTakenBack = await takenBack(index, operators)
     const stored = await attestationsOf(index, [attestation.statement.recipe])
-    const standing = stored.filter(({ bytes }) => !isTakenBack(parseAttestation(bytes))).map((one) => one.claim)
-    return !isTakenBack(attestation) && hasDivergence([...standing, claim]) ? 'open' : 'settled'
+    const standing = stored.flatMap((one) => (isTakenBack(parseAttestation(one.bytes), one.claim) ? [] : [one.claim]))
+    return !isTakenBack(attestation, claim) && hasDivergence([...standing, claim]) ? 'open' : 'settled'
   }
 
   /** Size and references of an archive that is here are facts. */
@@ -119,8 +165,9 @@ export function createAcceptor(parts: AcceptorParts): Acceptor {
 
   /** No operator can fill the answers of others. */
   function requireRoom(others: readonly Listed[], claim: Claim): void {
-    const owner = operators.byKey(claim.key)?.operator
-    const own = others.filter((one) => operators.byKey(one.claim.key)?.operator === owner)
+    const ownerOf = (one: Claim) => operators.byKey(ownerKeyOf(one))?.operator
+    const owner = ownerOf(claim)
+    const own = others.filter((one) => ownerOf(one.claim) === owner)
     if (own.length >= parts.attestationsPerRecipe) {
       throw new AbnError('ABN_CACHE_LIMIT', `${owner} has ${own.length} attestations of this recipe here`)
     }
@@ -128,25 +175,21 @@ export function createAcceptor(parts: AcceptorParts): Acceptor {
 
   async function acceptRevocation(bytes: Uint8Array, operator: string | undefined): Promise<Accepted> {
     const parsed = parseRevocationList(bytes)
-    const owner = signerOf(parsed.envelope.keyId, operator)
+    const owner = operators.ownerOf(parsed.envelope.keyId, operator)
     const verified = verifyRevocationList(parsed, owner.key)
     return queues(`revocations ${owner.operator}`, async () => {
       const maximumBytes = parts.revocationBytesPerOperator
-      const changes = await revocationChanges(verified, owner, { index, operators, maximumBytes })
+      const changes = await revocationChanges(verified, owner, { index, operators, log, maximumBytes })
       if (changes === undefined) return { status: 'known', digest: verified.digest }
-      await commits.commit(changes)
+      const { digest, list } = verified
+      await commits.commit([
+        ...changes,
+        ...(log === undefined ? [] : [log.pending({ digest, record: listRecord(list) })]),
+      ])
+      log?.wake()
       parts.changed(undefined)
       return { status: 'accepted', digest: verified.digest }
     })
-  }
-
-  function signerOf(keyId: string, operator: string | undefined): OperatorKey {
-    const owner = operators.byKey(keyId)
-    if (owner === undefined) throw refused(`its key ${keyId.slice(0, 8)} is not registered here`)
-    if (operator !== undefined && owner.operator !== operator) {
-      throw new AbnError('ABN_CACHE_FOREIGN', `it is by ${owner.operator}, and was brought by ${operator}`)
-    }
-    return owner
   }
 
   return { accept }

@@ -8,7 +8,7 @@ import type { StorePath } from '../../format/store-path.ts'
 import { parseAttestation } from '../../trust/attestation.ts'
 import type { Statement } from '../../trust/statement.ts'
 import type { BlobRecords } from '../blob-records.ts'
-import { attestationBytes, attestationsOf, type BlobRecord, usesOf } from '../catalogue.ts'
+import { attestationBytes, attestationsOf, type BlobRecord, listedOf, ownerKeyOf, usesOf } from '../catalogue.ts'
 import type { Limits } from '../limits.ts'
 import type { Operators } from '../operators.ts'
 import { blobQueueName, type Queues } from '../queues.ts'
@@ -57,11 +57,11 @@ export function createPublisher({
 }: PublisherParts): Publisher {
   async function requireNamed(key: BlobKey, operator: string | undefined): Promise<Statement> {
     for await (const { recipe, attestation } of usesOf(index, key)) {
+      const claim = (await listedOf(index, recipe)).find(({ digest }) => digest === attestation)?.claim
+      const owner = claim && operators.byKey(ownerKeyOf(claim))?.operator
+      if (owner === undefined || (operator !== undefined && owner !== operator)) continue
       const bytes = await attestationBytes(index, recipe, attestation)
-      if (bytes === undefined) continue
-      const { statement, envelope } = parseAttestation(bytes)
-      const owner = operators.byKey(envelope.keyId)?.operator
-      if (owner !== undefined && (operator === undefined || owner === operator)) return statement
+      if (bytes !== undefined) return parseAttestation(bytes).statement
     }
     throw new AbnError(
       'ABN_CACHE_STATEMENT_REFUSED',

@@ -5,18 +5,19 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { AbnError } from '../../format/errors.ts'
 import { parseRecipeHash, type RecipeHash } from '../../format/hash.ts'
+import { type TreeSize, treeSizeOf } from '../../trust/log/merkle.ts'
 import type { Answer } from '../answers.ts'
 import type { Cache } from '../cache.ts'
 import { closureOf, type Depth } from '../closure.ts'
-import { closedObject, hashSchema } from '../http/schemas.ts'
+import { closedObject, countSchema, hashSchema } from '../http/schemas.ts'
 import type { Puller } from '../mirror.ts'
 
 export function addEvidenceRoutes(app: FastifyInstance, cache: Cache, puller: Puller | undefined): void {
   const { closureRecipes } = cache.config.limits
 
-  async function about(recipes: readonly RecipeHash[]): Promise<Answer> {
+  async function about(recipes: readonly RecipeHash[], known?: TreeSize): Promise<Answer> {
     await puller?.refresh(recipes)
-    const answer = await cache.answers.about(recipes)
+    const answer = await cache.answers.about(recipes, known)
     if (cache.config.wanted) cache.wanted.note(answer.unknown, cache.nowSeconds())
     return answer
   }
@@ -50,15 +51,24 @@ export function addEvidenceRoutes(app: FastifyInstance, cache: Cache, puller: Pu
     },
   )
 
-  app.post<{ Body: { recipes: string[] } }>(
+  app.post<{ Body: { recipes: string[]; logs?: readonly KnownLog[] } }>(
     '/v1/closures',
     {
       schema: {
-        summary: 'All evidence for the recipes listed. Those of which nothing is known are missing in the answer.',
-        body: closedObject({ recipes: { type: 'array', maxItems: closureRecipes, items: hashSchema } }),
+        summary:
+          'All evidence for the recipes listed. Those of which nothing is known are missing in the answer. `logs`: the logs that the client knows, with the size that it has seen, 0 for none; then evidence of the log of this cache is in it.',
+        body: closedObject(
+          { recipes: { type: 'array', maxItems: closureRecipes, items: hashSchema }, logs: logsSchema },
+          ['logs'],
+        ),
       },
     },
-    async (request, reply) => send(request, reply, await about(request.body.recipes.map(parseRecipeHash))),
+    async (request, reply) => {
+      const { recipes, logs = [] } = request.body
+      const own = logs.find(({ origin }) => origin === cache.log?.key.name)
+      const known = own === undefined ? undefined : treeSizeOf(own.size)
+      return send(request, reply, await about(recipes.map(parseRecipeHash), known))
+    },
   )
 
   app.get(
@@ -67,6 +77,14 @@ export function addEvidenceRoutes(app: FastifyInstance, cache: Cache, puller: Pu
     async (request, reply) => send(request, reply, await about([])),
   )
 }
+
+type KnownLog = { readonly origin: string; readonly size: number }
+
+const logsSchema = {
+  type: 'array',
+  maxItems: 100,
+  items: closedObject({ origin: { type: 'string', maxLength: 300 }, size: countSchema }),
+} as const
 
 function send(request: FastifyRequest, reply: FastifyReply, { body, tag }: Answer): FastifyReply {
   reply.headers({ etag: `"${tag}"`, 'cache-control': 'public, max-age=60', 'content-type': 'application/zstd' })

@@ -70,7 +70,7 @@ export function addListRoutes(app: FastifyInstance, { cache, metrics, api, gauge
   })
   app.get('/metrics', { schema: { summary: 'Counters for Prometheus.' } }, async (_request, reply) => {
     reply.header('cache-control', 'no-store').type('text/plain; version=0.0.4')
-    return metrics.text(gauges())
+    return metrics.text({ ...gauges(), ...(await cache.log?.gauges()) })
   })
 }
 

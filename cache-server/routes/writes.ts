@@ -4,6 +4,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AbnError } from '../../format/errors.ts'
 import { parseSha256 } from '../../format/hash.ts'
+import { bytesOfBase64 } from '../../trust/bytes.ts'
 import type { Cache } from '../cache.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { closedObject, countSchema, hashSchema, uploadIdSchema } from '../http/schemas.ts'
@@ -16,6 +17,7 @@ export async function addWriteRoutes(app: FastifyInstance, cache: Cache, metrics
     const { writerOf } = requireWriters(scope, cache)
     const operatorOf = (request: FastifyRequest) => writerOf(request).operator
     addEvidence(scope, cache, { operatorOf, writerOf, metrics })
+    addSessions(scope, cache, { operatorOf, writerOf, metrics })
     addUploads(scope, cache, { operatorOf, writerOf, metrics })
   })
 }
@@ -45,6 +47,40 @@ function addEvidence(scope: FastifyInstance, cache: Cache, { operatorOf, metrics
       return { results }
     },
   )
+}
+
+function addSessions(scope: FastifyInstance, cache: Cache, { operatorOf, metrics }: Parts): void {
+  scope.post<{ Body: { session: string; collateral: string | null } }>(
+    '/v1/sessions',
+    {
+      config,
+      schema: {
+        summary:
+          'A session of a builder of the operator (docs/formats/session.md), in base 64, with the collateral that its quote needs; again with newer collateral.',
+        body: closedObject({
+          format: { const: 1 },
+          session: { type: 'string', maxLength: 128 * 1024 },
+          collateral: { type: ['string', 'null'], maxLength: 8 * 1024 * 1024 },
+        }),
+        response: { 200: closedObject({ status: { type: 'string' }, digest: hashSchema }) },
+      },
+    },
+    async (request) => {
+      const { session, collateral } = request.body
+      const document = bytesAt(session, 'session')
+      const texts = collateral === null ? [] : [bytesAt(collateral, 'collateral')]
+      const operator = operatorOf(request)
+      const result = await cache.sessions.accept(document, texts, operator)
+      metrics.add('abn_cache_sessions_total', { operator, result: result.status })
+      return result
+    },
+  )
+}
+
+function bytesAt(text: string, name: string): Uint8Array {
+  const bytes = bytesOfBase64(text)
+  if (bytes === undefined) throw malformed(`${name} is not base 64`)
+  return bytes
 }
 
 function addUploads(scope: FastifyInstance, cache: Cache, { operatorOf, writerOf, metrics }: Parts): void {

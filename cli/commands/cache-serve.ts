@@ -57,10 +57,10 @@ export async function runServerAction(
         const { checkCache } = await import('../../cache-server/fsck.ts')
         const report = await checkCache(cache, { repair: args.options.repair === true })
         for (const { what, reason } of report.faults) output.line(`${what}: ${reason}`)
-        const { attestations, blobs, bytes, faults } = report
-        output.line(
-          `${countText(attestations, 'attestation')}, ${countText(blobs, 'file')} (${sizeText(bytes)}), ${countText(faults.length, 'fault')}`,
-        )
+        const { attestations, blobs, bytes, entries, faults } = report
+        const looked = [countText(attestations, 'attestation'), `${countText(blobs, 'file')} (${sizeText(bytes)})`]
+        if (entries > 0) looked.push(`a log of ${entries}`)
+        output.line(`${looked.join(', ')}, ${countText(faults.length, 'fault')}`)
         output.document(report)
         return faults.length === 0 ? 0 : 1
       })
@@ -91,6 +91,7 @@ export async function runServerAction(
 
 async function serve(args: Arguments, config: CacheConfig, { output, signal }: Surroundings): Promise<number> {
   const { startCache } = await import('../../cache-server/server.ts')
+  const { encodePublicKey } = await import('../../trust/key.ts')
   const listen = textOption(args, 'listen')
   const report = (what: string, error?: unknown): void =>
     output.note(error === undefined ? what : `${what}: ${error instanceof Error ? error.message : String(error)}`)
@@ -105,6 +106,8 @@ async function serve(args: Arguments, config: CacheConfig, { output, signal }: S
     listen ?? config.listen,
   )
   output.line(`serving ${running.url}`)
+  const log = running.cache.log && encodePublicKey(running.cache.log.key)
+  if (log !== undefined) output.line(`with the log ${log}`)
   if (config.operators.length === 0) output.note('no operator is registered, so that nobody can publish here')
   const backups = textOption(args, 'backups')
   const stopBackups =
@@ -114,7 +117,7 @@ async function serve(args: Arguments, config: CacheConfig, { output, signal }: S
   )
   await stopBackups?.()
   await running.close()
-  output.document({ url: running.url })
+  output.document({ url: running.url, log: log ?? null })
   return 0
 }
 

@@ -38,7 +38,7 @@ test('garbage collection drops what nothing names, and nothing else', async (t) 
   await sendEvidence(url, alice, [soon])
   await createUpload(url, alice, { kind: 'archive', digest: packageOf('old').digest, bytes: 10 })
   const later = { ...cache, nowSeconds: () => cache.nowSeconds() + 10 }
-  t.deepEqual(await collectGarbage(later), { attestations: 1, blobs: 0, bytes: 0, uploads: 1 })
+  t.deepEqual(await collectGarbage(later), { attestations: 1, blobs: 0, bytes: 0, uploads: 1, sessions: 0 })
   t.is((await send(url, { path })).status, 200)
   const longAfter = { ...cache, nowSeconds: () => cache.nowSeconds() + 10 * 86_400 }
   const { attestations, blobs } = await collectGarbage(longAfter)
@@ -83,8 +83,8 @@ test('an export is served by any static server, and taken in again only as far a
   await publish(url, alice, hello)
   await publish(url, alice, libc)
   const directory = temporaryDirectory(t)
-  t.deepEqual(await exportCache(cache, directory), { recipes: 2, blobs: 2 })
-  t.deepEqual(await exportCache(cache, directory), { recipes: 2, blobs: 0 })
+  t.deepEqual(await exportCache(cache, directory), { recipes: 2, blobs: 2, entries: 0 })
+  t.deepEqual(await exportCache(cache, directory), { recipes: 2, blobs: 0, entries: 0 })
   const server = createServer(
     (request, response) => void response.end(readFileSync(join(directory, request.url ?? ''))),
   )
@@ -96,7 +96,7 @@ test('an export is served by any static server, and taken in again only as far a
   }
   writeFileSync(join(directory, path), 'rot')
   const other = await startTestCache(t)
-  t.deepEqual(await importCache(other.cache, directory), { accepted: 2, known: 0, refused: 0, blobs: 1 })
+  t.deepEqual(await importCache(other.cache, directory), { accepted: 2, known: 0, refused: 0, blobs: 1, sessions: 0 })
   t.is((await send(other.url, { path })).status, 404)
   t.is((await send(other.url, { path: `/v1/archives/${libc.digest}` })).status, 200)
 })

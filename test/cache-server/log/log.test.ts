@@ -56,15 +56,13 @@ async function put(index: Index, log: Pick<Log, 'pending'>, numbers: readonly nu
   await index.write(changes, { durable: false })
 }
 
-const entryOf = (index: Pick<Index, 'get'>, { record }: { readonly record: string }) => index.get(record)
 const range = (start: number, end: number) => Array.from({ length: end - start }, (_, i) => start + i)
 
 async function logIn(directory: string, index: Index, witnesses: Parameters<typeof openLog>[0]['witnesses'] = []) {
   return openLog({
-    directory: join(directory, 'log'),
+    files: openTreeFiles(join(directory, 'log')),
     index,
     signer: logKey,
-    entryOf,
     witnesses,
     quorum: witnesses.length,
     batchSeconds: 0.01,
@@ -149,7 +147,7 @@ for (const [title, fail] of [
     const directory = temporaryDirectory(t)
     const index = await indexIn(t, directory)
     const files = openTreeFiles(join(directory, 'log'))
-    const good = await openSequencer({ index, files, entryOf })
+    const good = await openSequencer({ index, files })
     await put(index, good, range(0, 250))
     await good.sequence()
 
@@ -163,11 +161,11 @@ for (const [title, fail] of [
       },
     }
     const failingFiles = fail === 'files' ? { ...files, write: () => Promise.reject(new Error('no power')) } : files
-    const broken = await openSequencer({ index: failing, files: failingFiles, entryOf })
+    const broken = await openSequencer({ index: failing, files: failingFiles })
     await put(index, broken, range(250, 600))
     await t.throwsAsync(() => broken.sequence(), { message: 'no power' })
 
-    const next = await openSequencer({ index, files, entryOf })
+    const next = await openSequencer({ index, files })
     await put(index, next, range(600, 610))
     const { size, root } = await next.sequence()
     const whole = grow(emptyEdge, range(0, 610).map(entryText)).edge
@@ -202,21 +200,21 @@ test('files that are not those of the state are refused', async (t) => {
   const directory = temporaryDirectory(t)
   const index = await indexIn(t, directory)
   const files = openTreeFiles(join(directory, 'log'))
-  const sequencer = await openSequencer({ index, files, entryOf })
+  const sequencer = await openSequencer({ index, files })
   await put(index, sequencer, range(0, 10))
   await sequencer.sequence()
   const tile = await files.read('tile/0/000.p/10')
   await files.write(new Map([['tile/0/000.p/10', tile.with(40, (tile[40] ?? 0) ^ 1)]]))
-  await t.throwsAsync(() => openSequencer({ index, files, entryOf }), { code: 'ABN_CACHE_DATA' })
+  await t.throwsAsync(() => openSequencer({ index, files }), { code: 'ABN_CACHE_DATA' })
   await files.remove('tile/0/000.p/10')
-  await t.throwsAsync(() => openSequencer({ index, files, entryOf }), { code: 'ABN_CACHE_DATA' })
+  await t.throwsAsync(() => openSequencer({ index, files }), { code: 'ABN_CACHE_DATA' })
 })
 
 test('an entry that is too long for a log, or gone, is left out', async (t) => {
   const directory = temporaryDirectory(t)
   const index = await indexIn(t, directory)
   const files = openTreeFiles(join(directory, 'log'))
-  const sequencer = await openSequencer({ index, files, entryOf })
+  const sequencer = await openSequencer({ index, files })
   const digest: Sha256 = sha256Of('long')
   const changes: Change[] = [
     { kind: 'put', key: 'evidence/long', value: new Uint8Array(70_000) },

@@ -3,6 +3,7 @@
 //
 //	verify KEY LOG [OLD-CHECKPOINT]
 //
+// LOG is a directory, or the address of a log that is served.
 // It prints what it has verified and exits with 1 at the first thing that is wrong.
 package main
 
@@ -10,6 +11,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,7 +33,7 @@ func (t tiles) ReadTiles(wanted []tlog.Tile) ([][]byte, error) {
 	for _, tile := range wanted {
 		// Go's paths have the height in them: tile/8/0/000.
 		path := strings.Replace(tile.Path(), "tile/8/", "tile/", 1)
-		data, err := os.ReadFile(filepath.Join(t.directory, path))
+		data, err := read(t.directory, path)
 		if err != nil {
 			return nil, err
 		}
@@ -41,9 +44,22 @@ func (t tiles) ReadTiles(wanted []tlog.Tile) ([][]byte, error) {
 
 func (t tiles) SaveTiles([]tlog.Tile, [][]byte) {}
 
-func open(verifier note.Verifier, path string) tlog.Tree {
-	message, err := os.ReadFile(path)
-	check(err)
+func read(log string, path string) ([]byte, error) {
+	if !strings.HasPrefix(log, "http://") {
+		return os.ReadFile(filepath.Join(log, path))
+	}
+	answer, err := http.Get(log + "/" + path)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != 200 {
+		return nil, fmt.Errorf("%s: %s", path, answer.Status)
+	}
+	return io.ReadAll(answer.Body)
+}
+
+func open(verifier note.Verifier, message []byte) tlog.Tree {
 	signed, err := note.Open(message, note.VerifierList(verifier))
 	check(err)
 	lines := strings.SplitN(signed.Text, "\n", 2)
@@ -65,7 +81,7 @@ func entries(directory string, size int64) [][]byte {
 		}
 		tile := tlog.Tile{H: 8, L: 0, N: start / 256, W: int(width)}
 		path := strings.Replace(tile.Path(), "tile/8/0/", "tile/entries/", 1)
-		data, err := os.ReadFile(filepath.Join(directory, path))
+		data, err := read(directory, path)
 		check(err)
 		for reader := bytes.NewBuffer(data); reader.Len() > 0; {
 			length := int(binary.BigEndian.Uint16(reader.Next(2)))
@@ -79,7 +95,9 @@ func main() {
 	verifier, err := note.NewVerifier(os.Args[1])
 	check(err)
 	directory := os.Args[2]
-	tree := open(verifier, filepath.Join(directory, "checkpoint"))
+	message, err := read(directory, "checkpoint")
+	check(err)
+	tree := open(verifier, message)
 	reader := tlog.TileHashReader(tree, tiles{directory, tree.N})
 	for index, entry := range entries(directory, tree.N) {
 		proof, err := tlog.ProveRecord(tree.N, int64(index), reader)
@@ -88,7 +106,9 @@ func main() {
 	}
 	fmt.Printf("%d entries\n", tree.N)
 	if len(os.Args) > 3 {
-		old := open(verifier, os.Args[3])
+		message, err := os.ReadFile(os.Args[3])
+		check(err)
+		old := open(verifier, message)
 		proof, err := tlog.ProveTree(tree.N, old.N, reader)
 		check(err)
 		check(tlog.CheckTree(proof, tree.N, tree.Hash, old.N, old.Hash))
