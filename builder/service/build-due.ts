@@ -8,6 +8,7 @@ import type { RealiseEvent } from '../realise/events.ts'
 import { planBuild } from '../realise/plan.ts'
 import { realise } from '../realise/realise.ts'
 import { beginTask, failTask, finishTask, type Running } from './finish-task.ts'
+import { inputsFirst } from './inputs-first.ts'
 import type { Service } from './run.ts'
 import { isFatal, problemOf } from './settle.ts'
 import type { Task } from './tasks.ts'
@@ -23,7 +24,8 @@ export async function buildDue(due: readonly Task[], service: Service): Promise<
   const { store, signal, onEvent } = service
   // Held until the last task has its own: nothing is collected in between.
   using _ = await store.lock('shared', { signal })
-  const closures = due.map((task) => inputsFirst([packageOf(task, service)], service))
+  // The whole chain is built, so that the whole chain can be attested, also where a part of it was collected as garbage.
+  const closures = due.map((task) => inputsFirst([packageOf(task, service)], service.evaluation))
   const whole = [...new Map(closures.flat().map((one) => [one.recipeHash, one])).values()]
   const plan = planBuild(whole, { store, packages: service.evaluation, sourceCache: service.sourceCache })
   const planned = new Set(plan.steps.map((step) => step.package.recipeHash))
@@ -71,7 +73,7 @@ export async function buildDue(due: readonly Task[], service: Service): Promise<
 async function buildAlone(running: Running): Promise<void> {
   const { task, service } = running
   const { store, evaluation, sourceCache, signal, onEvent } = service
-  const closure = inputsFirst([packageOf(task, service)], service)
+  const closure = inputsFirst([packageOf(task, service)], service.evaluation)
   beginTask(running)
   try {
     const plan = planBuild(closure, { store, packages: evaluation, sourceCache })
@@ -104,22 +106,4 @@ function packageOf({ recipe }: Task, { evaluation }: Service): EvaluatedPackage 
   const one = evaluation.byHash(recipe)
   if (one === undefined) throw new TypeError('buildDue: the recipe is not in the channel')
   return one
-}
-
-/** The whole chain is built, so that the whole chain can be attested, also where a part of it was collected as garbage. */
-function inputsFirst(
-  targets: readonly EvaluatedPackage[],
-  { evaluation }: Pick<Service, 'evaluation'>,
-): readonly EvaluatedPackage[] {
-  const found = new Map<RecipeHash, EvaluatedPackage>()
-  const visit = (one: EvaluatedPackage): void => {
-    if (found.has(one.recipeHash)) return
-    for (const { recipe } of one.derivation.inputs) {
-      const input = evaluation.byHash(recipe)
-      if (input) visit(input)
-    }
-    found.set(one.recipeHash, one)
-  }
-  for (const target of targets) visit(target)
-  return [...found.values()]
 }

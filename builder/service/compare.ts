@@ -7,54 +7,72 @@ import { AbnError } from '../../format/errors.ts'
 import type { RecipeHash } from '../../format/hash.ts'
 import { type Attestation, parseAttestation, verifyAttestation } from '../../trust/attestation.ts'
 import { decodeBundle, maximumBundleBytes } from '../../trust/bundle.ts'
-import type { KeyId, PublicKey } from '../../trust/key.ts'
+import type { PublicKey } from '../../trust/key.ts'
+import { type SignedSession, verifySession } from '../../trust/session.ts'
+import { parseSessionDocument } from '../../trust/session-evidence.ts'
 import type { Statement } from '../../trust/statement.ts'
 import type { CacheClient } from './remote.ts'
 import type { Contradiction } from './tasks.ts'
 
-/** What a cache has about some recipes, signatures not checked. Throws what the cache answers, or ABN_BUNDLE_INVALID. */
-export async function statedElsewhere(
-  cache: CacheClient,
-  recipes: readonly RecipeHash[],
-): Promise<readonly Attestation[]> {
-  const found: Attestation[] = []
+/** What somebody says, signature not checked, and the session that is to have signed it, if it came along. */
+export type Stated = { readonly attestation: Attestation; readonly session: SignedSession | undefined }
+
+/** What a cache has about some recipes. Throws what the cache answers, or ABN_BUNDLE_INVALID. */
+export async function statedElsewhere(cache: CacheClient, recipes: readonly RecipeHash[]): Promise<readonly Stated[]> {
+  const found: Stated[] = []
   for (let at = 0; at < recipes.length; at += AT_ONCE) {
     const { body } = await cache.read('POST', '/v1/closures', { recipes: recipes.slice(at, at + AT_ONCE) })
-    found.push(...attestationsIn(body))
+    found.push(...statedIn(body))
   }
   return found
 }
 
-/** Statements of other keys about the same recipes that do not agree with ours. */
+/** Whether it was said in the name of this key: by itself or by a session that it has signed. */
+export function isInNameOf({ attestation: { statement }, session }: Stated, key: PublicKey): boolean {
+  if (statement.builder.kind === 'operator') return statement.builder.key === key.id
+  return session !== undefined && isSessionOf(session, key)
+}
+
+/** Statements of others about the same recipes that do not agree with ours. `own` is the key of the operator here. */
 export function contradictionsOf(
-  own: readonly Statement[],
-  others: readonly Attestation[],
-  { cache, operators }: { readonly cache: string; readonly operators: readonly PublicKey[] },
+  ours: readonly Statement[],
+  others: readonly Stated[],
+  {
+    cache,
+    own,
+    operators,
+  }: { readonly cache: string; readonly own: PublicKey; readonly operators: readonly PublicKey[] },
 ): readonly Contradiction[] {
-  const mine = new Map(own.map((statement) => [statement.recipe, statement]))
+  const mine = new Map(ours.map((statement) => [statement.recipe, statement]))
   return others.flatMap((other): Contradiction[] => {
-    const ours = mine.get(other.statement.recipe)
-    if (ours === undefined || other.statement.builder.key === ours.builder.key) return []
-    if (outputsOf(ours) === outputsOf(other.statement)) return []
-    const cause = inputsOf(ours) === inputsOf(other.statement) ? 'build' : 'inputs'
-    const { digest: attestation, statement } = other
-    const { key } = statement.builder
-    return [{ cache, recipe: statement.recipe, attestation, key, verified: isGenuine(other, key, operators), cause }]
+    const { digest: attestation, statement } = other.attestation
+    const made = mine.get(statement.recipe)
+    if (made === undefined || outputsOf(made) === outputsOf(statement) || isInNameOf(other, own)) return []
+    const cause = inputsOf(made) === inputsOf(statement) ? 'build' : 'inputs'
+    const signer = operators.find((key) => isInNameOf(other, key))
+    const key = signer?.id ?? statement.builder.key
+    return [{ cache, recipe: statement.recipe, attestation, key, verified: isGenuine(other, signer), cause }]
   })
 }
 
 const AT_ONCE = 5000
 
-function attestationsIn(body: Uint8Array): readonly Attestation[] {
-  return decodeBundle(decompressed(body)).flatMap(({ kind, bytes }) => {
-    if (kind !== 'attestation') return []
-    try {
-      return [parseAttestation(bytes)]
-    } catch (error) {
-      // One that does not parse says nothing.
-      if (error instanceof AbnError) return []
-      throw error
-    }
+function statedIn(body: Uint8Array): readonly Stated[] {
+  const evidence = decodeBundle(decompressed(body))
+  const parsed = <T>(kind: string, parse: (bytes: Uint8Array) => T): readonly T[] =>
+    evidence.flatMap((one) => {
+      try {
+        return one.kind === kind ? [parse(one.bytes)] : []
+      } catch (error) {
+        // One that does not parse says nothing.
+        if (error instanceof AbnError) return []
+        throw error
+      }
+    })
+  const sessions = new Map(parsed('session', parseSessionDocument).map(({ session }) => [session.digest, session]))
+  return parsed('attestation', parseAttestation).map((attestation) => {
+    const { builder } = attestation.statement
+    return { attestation, session: builder.kind === 'session' ? sessions.get(builder.session) : undefined }
   })
 }
 
@@ -66,11 +84,25 @@ function decompressed(body: Uint8Array): Uint8Array {
   }
 }
 
-function isGenuine(attestation: Attestation, id: KeyId, operators: readonly PublicKey[]): boolean {
-  const key = operators.find((one) => one.id === id)
-  if (key === undefined) return false
+/** Many statements share a session, and its signature is checked once. */
+const sessionOwners = new WeakMap<SignedSession, string>()
+
+function isSessionOf(session: SignedSession, key: PublicKey): boolean {
+  if (session.session.operator !== key.id) return false
+  const isVerified = sessionOwners.get(session) === key.id || isTrue(() => verifySession(session, key))
+  if (isVerified) sessionOwners.set(session, key.id)
+  return isVerified
+}
+
+function isGenuine({ attestation, session }: Stated, signer: PublicKey | undefined): boolean {
+  if (signer === undefined) return false
+  const key = attestation.statement.builder.kind === 'operator' ? signer : session?.session.key
+  return key !== undefined && isTrue(() => verifyAttestation(attestation, key))
+}
+
+function isTrue(verify: () => unknown): boolean {
   try {
-    verifyAttestation(attestation, key)
+    verify()
     return true
   } catch {
     return false

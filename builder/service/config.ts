@@ -17,6 +17,7 @@ import {
   textOf,
 } from '../../format/fields.ts'
 import { type PublicKey, parsePublicKey } from '../../trust/key.ts'
+import { refusing, type SessionConfig, sessionConfigOf } from '../session/config.ts'
 import { cacheOriginOf } from './remote.ts'
 
 export type BuilderConfig = {
@@ -38,6 +39,8 @@ export type BuilderConfig = {
   readonly retry: Retry
   /** Keys of other operators, to tell what they have really signed when results differ. */
   readonly operators: readonly PublicKey[]
+  /** Undefined: the operator's key signs, and no session. */
+  readonly session: SessionConfig | undefined
 }
 
 export type Work =
@@ -77,6 +80,7 @@ export function parseBuilderConfig(text: string): BuilderConfig {
     cores: read<number | undefined>('cores', (value, place) => positiveOf(value, place, 1024), undefined),
     retry: read('retry', retryOf, { firstSeconds: 30, maximumSeconds: 3600, attempts: 5 }),
     operators: read('operators', (value, place) => listOf(value, place, keyOf), []),
+    session: read<SessionConfig | undefined>('session', sessionConfigOf, undefined),
   }
   requireThat(config.work.length > 0, below(PLACE, 'work'), 'expected at least one kind of work')
   return config
@@ -92,12 +96,13 @@ const NAMES = [
   'operators',
   'passphraseFile',
   'retry',
+  'session',
   'sources',
   'validDays',
   'work',
 ] as const
 
-const PLACE: Place = {
+export const PLACE: Place = {
   path: '',
   fail: (reason) =>
     new AbnError('ABN_BUILDER_CONFIG', `configuration of the builder: ${reason}`, {
@@ -157,14 +162,6 @@ function originOf(value: JsonValue, place: Place): string {
 
 function keyOf(value: JsonValue, place: Place): PublicKey {
   return refusing(place, () => parsePublicKey(textOf(value, place)))
-}
-
-function refusing<T>(place: Place, parse: () => T): T {
-  try {
-    return parse()
-  } catch (error) {
-    throw error instanceof AbnError ? place.fail(`${place.path}: ${error.message}`) : error
-  }
 }
 
 function jsonOf(text: string): JsonValue {

@@ -1,10 +1,11 @@
 /** Which packages a builder should build: as its configuration says, among what the channel has. In the order of the configuration. */
 import { AbnError } from '../../format/errors.ts'
 import { parseRecipeHash, type RecipeHash } from '../../format/hash.ts'
+import type { PublicKey } from '../../trust/key.ts'
 import type { Evaluation } from '../evaluate/evaluation.ts'
 import { findPackage } from '../evaluate/find.ts'
 import type { EvaluatedPackage } from '../evaluate/package.ts'
-import { statedElsewhere } from './compare.ts'
+import { isInNameOf, statedElsewhere } from './compare.ts'
 import type { Work } from './config.ts'
 import type { CacheClient } from './remote.ts'
 
@@ -28,18 +29,18 @@ export async function findWork(work: readonly Work[], options: FindOptions): Pro
   return [...found.values()]
 }
 
-/** Those of which a cache has a statement by another key than `own`. */
+/** Those of which a cache has a statement by another operator than `own`. */
 export async function statedByOthers(
   packages: readonly EvaluatedPackage[],
-  { caches, own, onProblem }: { caches: readonly CacheClient[]; own: string; onProblem: FindOptions['onProblem'] },
+  { caches, own, onProblem }: { caches: readonly CacheClient[]; own: PublicKey; onProblem: FindOptions['onProblem'] },
 ): Promise<readonly EvaluatedPackage[]> {
   const stated = new Set<RecipeHash>()
   const recipes = packages.map(({ recipeHash }) => recipeHash)
   // Side by side: a slow one costs its own time only.
   const asked = caches.map(async (cache) => {
     try {
-      for (const { statement } of await statedElsewhere(cache, recipes)) {
-        if (statement.builder.key !== own) stated.add(statement.recipe)
+      for (const one of await statedElsewhere(cache, recipes)) {
+        if (!isInNameOf(one, own)) stated.add(one.attestation.statement.recipe)
       }
     } catch (error) {
       if (!(error instanceof AbnError)) throw error

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { AbnError } from '../../format/errors.ts'
 import type { Store } from '../../store/store.ts'
 import type { RealiseEvent } from '../realise/events.ts'
+import type { SessionStatus } from '../session/status.ts'
 import type { ServiceEvent } from './service-events.ts'
 import { readTasks } from './tasks.ts'
 
@@ -25,7 +26,9 @@ export function createCounters(nowSeconds: () => number): Counters {
   const counts = new Map<string, number>()
   /** What is being built, by recipe. */
   const building = new Map<string, string>()
+  let session: SessionStatus | undefined
   const note = (event: ServiceEvent): void => {
+    if (event.kind === 'session') session = event.session
     if (event.kind === 'realise') noteBuilding(event.event, building)
     for (const [name, by] of countedBy(event)) counts.set(name, (counts.get(name) ?? 0) + by)
   }
@@ -36,9 +39,25 @@ export function createCounters(nowSeconds: () => number): Counters {
     )
     gauges.push(`abn_builder_contradicted ${tasks.filter((task) => task.contradictions.length > 0).length}`)
     gauges.push(`abn_builder_started_seconds ${started}`)
+    if (session) gauges.push(...sessionGauges(session))
     return [...gauges, ...[...counts].sort().map(([name, count]) => `${name} ${count}`), ''].join('\n')
   }
-  return { note, text, status: (store) => ({ started, building: [...building.values()], tasks: readTasks(store) }) }
+  const status = (store: Store) => ({
+    started,
+    session: session ?? null,
+    building: [...building.values()],
+    tasks: readTasks(store),
+  })
+  return { note, text, status }
+}
+
+function sessionGauges({ key, tee, quote, perBuild, from, until }: SessionStatus): readonly string[] {
+  const labels = Object.entries({ key, tee, quote, per_build: perBuild }).map(([name, value]) => `${name}="${value}"`)
+  return [
+    `abn_builder_session{${labels.join()}} 1`,
+    `abn_builder_session_from_seconds ${from}`,
+    `abn_builder_session_until_seconds ${until}`,
+  ]
 }
 
 function noteBuilding(event: RealiseEvent, building: Map<string, string>): void {
@@ -68,6 +87,8 @@ function countedBy(event: ServiceEvent): readonly (readonly [string, number])[] 
     }
     case 'contradiction':
       return [['abn_builder_contradictions_total', 1]]
+    case 'session':
+      return [['abn_builder_sessions_total', 1]]
     case 'problem':
       return [['abn_builder_problems_total', 1]]
     case 'task-start':

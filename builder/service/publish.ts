@@ -1,7 +1,7 @@
 /**
  * Brings attestations and the files that they name to a cache. Everything can be repeated and nothing is done twice: the cache
- * says which statements it knows and which files it has. Statements go first, because a cache takes only files that one of the
- * operator's statements names.
+ * says which statements it knows and which files it has. Sessions go first and statements second, because a cache takes statements
+ * only by keys that it knows, and files only that one of the operator's statements names.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { rm, stat, writeFile } from 'node:fs/promises'
@@ -14,6 +14,7 @@ import type { Store } from '../../store/store.ts'
 import type { Statement } from '../../trust/statement.ts'
 import { logNameOf, readLog } from '../realise/log.ts'
 import { testReportPathOf } from '../realise/test-report.ts'
+import { type Brought, bringSession } from '../session/bring.ts'
 import { writeArchiveFile } from './archive-file.ts'
 import type { Attested } from './attestations.ts'
 import type { CacheClient } from './remote.ts'
@@ -30,6 +31,8 @@ export type PublishOptions = {
   readonly cache: CacheClient
   /** Where a source is on this disk; undefined when it is not, or when sources are not to be published. */
   readonly sourceFile?: ((sha256: Sha256, one: Attested) => string | undefined) | undefined
+  /** Sessions that this cache has taken before. */
+  readonly brought?: Brought | undefined
   readonly signal?: AbortSignal | undefined
   readonly onEvent?: ((event: PublishEvent) => void) | undefined
 }
@@ -47,7 +50,9 @@ export type Published = {
 
 /** Throws ABN_PUBLISH_…, ABN_CACHE_… (what the cache answers) or ABN_DISK_FULL. What was sent before stays there. */
 export async function publish(attested: readonly Attested[], options: PublishOptions): Promise<Published> {
-  const { cache, store, signal } = options
+  const { cache, store, signal, brought = new Set() } = options
+  const sessions = new Set(attested.flatMap(({ session }) => session ?? []))
+  for (const session of sessions) await bringSession(cache, session, brought)
   const statements = await sendStatements(attested, options)
   const blobs = attested.flatMap((one) => blobsOf(one, options))
   const queue = [...new Map(blobs.map((one) => [`${one.blob.kind} ${one.blob.digest}`, one])).values()]

@@ -203,7 +203,11 @@ function refusalOf(status: number, body: Uint8Array, origin: string): AbnError {
   const { code, message, hint } = error !== undefined && isObject(error) ? error : {}
   const text = typeof message === 'string' ? message.slice(0, 1000) : `status ${status}`
   return new AbnError(
-    typeof code === 'string' && isErrorCode(code) ? code : 'ABN_PUBLISH_REFUSED',
+    typeof code === 'string' && isErrorCode(code)
+      ? code
+      : status === 404
+        ? 'ABN_CACHE_NOT_FOUND'
+        : 'ABN_PUBLISH_REFUSED',
     `${origin}: ${text}`,
     {
       ...(typeof hint === 'string' ? { hint: hint.slice(0, 500) } : {}),

@@ -73,6 +73,11 @@ export function revokedStatements(directory: string, key: PublicKey): ReadonlySe
   return new Set(list?.statements.map(({ statement }) => statement))
 }
 
+/** Keys that this key has taken back: of its sessions. */
+export function revokedKeys(directory: string, key: PublicKey): ReadonlySet<KeyId> {
+  return new Set(readRevocations(directory, key)?.list.keys.map((one) => one.key))
+}
+
 /** Throws ABN_PUBLISH_REFUSED, or what the cache answers. */
 export async function publishRevocations(cache: CacheClient, list: VerifiedRevocationList): Promise<void> {
   const body = Buffer.concat([list.bytes, Buffer.from('\n')])

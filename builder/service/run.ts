@@ -12,12 +12,17 @@ import { tryLock } from '../../store/lock.ts'
 import type { Store } from '../../store/store.ts'
 import type { SecretKey } from '../../trust/secret-key.ts'
 import type { Evaluation } from '../evaluate/evaluation.ts'
+import { outputPathsOf } from '../realise/plan.ts'
+import { type Brought, bringSession } from '../session/bring.ts'
+import { openSessions, type TeeParts } from '../session/open.ts'
+import type { Sessions } from '../session/sessions.ts'
+import { isTakenBack } from './attestations.ts'
 import { buildDue } from './build-due.ts'
 import type { BuilderConfig } from './config.ts'
 import { findWork, statedByOthers } from './find-work.ts'
 import { createLanes, type Lanes } from './lanes.ts'
 import { type CacheClient, openCacheClient, pause } from './remote.ts'
-import { freshRevocations, publishRevocations } from './revocations.ts'
+import { freshRevocations, publishRevocations, readRevocations } from './revocations.ts'
 import type { ServiceEvent } from './service-events.ts'
 import { problemOf } from './settle.ts'
 import { newTask, readTask, readTasks, removeTask, type Task, writeTask } from './tasks.ts'
@@ -36,6 +41,8 @@ export type ServiceOptions = {
   readonly once: boolean
   /** Only what a cache has a statement of by somebody else. */
   readonly reproduce: boolean
+  /** In place of what the machine has: tests bring a kernel of their own. */
+  readonly tee?: TeeParts | undefined
   readonly signal: AbortSignal
   readonly nowSeconds: () => number
   readonly onEvent?: ((event: ServiceEvent) => void) | undefined
@@ -50,6 +57,10 @@ export type Service = ServiceOptions & {
   /** What each cache has taken from this process, with all files: not asked again. */
   readonly taken: Map<string, Set<Sha256>>
   readonly lanes: Lanes
+  /** Undefined when the operator's key signs everything. */
+  readonly sessions: Sessions | undefined
+  /** Which sessions each cache has taken. */
+  readonly broughtTo: (url: string) => Brought
   /** Built, and on their way to caches; none of these promises rejects. */
   readonly underway: Map<RecipeHash, Promise<void>>
   /** Ends the service with this error. */
@@ -75,10 +86,23 @@ export async function runBuilder(options: ServiceOptions): Promise<readonly Task
   }
   const underway = new Map<RecipeHash, Promise<void>>()
   const giveUp = (error: unknown): void => stop.abort(error)
-  const standing = { ...options, signal, clientOf, taken: new Map(), lanes: createLanes(), underway, giveUp }
+  const brought = new Map<string, Brought>()
+  const broughtTo = (url: string): Brought => {
+    const known = brought.get(url) ?? new Set()
+    brought.set(url, known)
+    return known
+  }
   beginAnew(store, nowSeconds())
+  using sessions = openSessions({ ...options, signal })
+  const onEvent: ServiceOptions['onEvent'] = (event) => {
+    if (event.kind === 'realise') sessions?.note(event.event)
+    options.onEvent?.(event)
+  }
+  const parts = { clientOf, broughtTo, sessions, taken: new Map(), lanes: createLanes(), underway, giveUp }
   try {
-    await serve(standing)
+    // Before anything is built: a builder that cannot have the session that it is told to have does nothing at all.
+    await sessions?.start()
+    await serve({ ...options, ...parts, signal, onEvent })
   } catch (error) {
     stop.abort(error)
     if (!options.signal.aborted) throw stop.signal.reason
@@ -91,10 +115,20 @@ export async function runBuilder(options: ServiceOptions): Promise<readonly Task
 }
 
 async function serve(standing: Standing): Promise<void> {
+  // A plan may take days, and newer collateral is not to wait for it.
+  const hourly = setInterval(() => void bringSessions(standing), 3_600_000).unref()
+  try {
+    await serveFor(standing)
+  } finally {
+    clearInterval(hourly)
+  }
+}
+
+async function serveFor(standing: Standing): Promise<void> {
   const { config, once, signal, underway, onEvent } = standing
   for (;;) {
     const service = await lookForWork(standing)
-    const bringing = service && bringRevocations(service)
+    const bringing = service && Promise.all([bringRevocations(service), bringSessions(service)])
     if (service) await buildDue(dueTasks(service), service)
     if (once) {
       await Promise.all([bringing, ...underway.values()])
@@ -144,7 +178,7 @@ async function lookForWork(options: Standing): Promise<Service | undefined> {
   }
   const found = await findWork(config.work, { evaluation, clientOf, onProblem })
   const caches = config.caches.map(clientOf)
-  const wanted = reproduce ? await statedByOthers(found, { caches, own: signer.publicKey.id, onProblem }) : found
+  const wanted = reproduce ? await statedByOthers(found, { caches, own: signer.publicKey, onProblem }) : found
   const tasks = new Map(readTasks(store).map((task) => [task.recipe, task]))
   for (const { recipeHash: recipe, derivation } of wanted) {
     if (!tasks.has(recipe)) writeTask(store, newTask({ recipe, ...derivation }, nowSeconds()))
@@ -158,10 +192,22 @@ async function lookForWork(options: Standing): Promise<Service | undefined> {
 }
 
 function dueTasks(service: Service): readonly Task[] {
+  const isRevoked = revokedIn(service)
   return service.order.flatMap((recipe) => {
     const task = readTask(service.store, recipe)
-    return task !== undefined && isDue(task, service) ? [task] : []
+    return task !== undefined && isDue(task, service, isRevoked) ? [task] : []
   })
+}
+
+/** What the operator has taken back of what is kept here. A list that cannot be read is told when it is to be published. */
+function revokedIn({ store, keyDirectory, signer: { publicKey: key } }: Service): (recipe: RecipeHash) => boolean {
+  try {
+    const revoked = keyDirectory === undefined ? undefined : readRevocations(keyDirectory, key)?.list
+    return (recipe) => revoked !== undefined && isTakenBack(store, recipe, { key, revoked })
+  } catch (error) {
+    if (!(error instanceof AbnError)) throw error
+    return () => false
+  }
 }
 
 /** How long there is nothing to do. */
@@ -198,16 +244,44 @@ async function bringRevocations(service: Service): Promise<void> {
   await Promise.all(attempts)
 }
 
-function isDue(task: Task, { config, once, evaluation, underway, nowSeconds }: Service): boolean {
-  if (evaluation.byHash(task.recipe) === undefined || underway.has(task.recipe)) return false
+/**
+ * The session that signs from now on, before there is a statement by it, and newer collateral as it comes. Never rejects, as above; who
+ * publishes statements brings their sessions first in any case.
+ */
+async function bringSessions(standing: Standing): Promise<void> {
+  const { config, sessions, clientOf, broughtTo, lanes, signal, onEvent } = standing
+  if (sessions === undefined) return
+  const attempt = async (action: () => Promise<unknown>): Promise<void> => {
+    try {
+      await action()
+    } catch (error) {
+      if (!signal.aborted) onEvent?.({ kind: 'problem', error: problemOf(error) })
+    }
+  }
+  await attempt(() => sessions.refresh())
+  const current = sessions.current()
+  const bring = (url: string) =>
+    lanes(url, async () => {
+      for (const one of current) await bringSession(clientOf(url), one, broughtTo(url))
+    })
+  await Promise.all(config.caches.map((url) => attempt(() => bring(url))))
+}
+
+function isDue(task: Task, service: Service, isRevoked: (recipe: RecipeHash) => boolean): boolean {
+  const { store, config, once, evaluation, underway, nowSeconds } = service
+  const one = evaluation.byHash(task.recipe)
+  if (one === undefined || underway.has(task.recipe)) return false
   switch (task.state) {
     case 'waiting':
       return once || task.notBefore <= nowSeconds()
     case 'failed':
-      return false
+      // What was taken back is built anew once it has left the store.
+      return (
+        task.error?.code === 'ABN_ATTEST_REVOKED' && [...outputPathsOf(one).values()].some((path) => !store.has(path))
+      )
     case 'done': {
       const isEverywhere = config.caches.every((cache) => task.published.some((one) => one.cache === cache))
-      return !isEverywhere || task.renew <= nowSeconds()
+      return !isEverywhere || task.renew <= nowSeconds() || isRevoked(task.recipe)
     }
     default:
       return task.state satisfies never

@@ -1,6 +1,7 @@
 /** What a builder does, as it does it. Text comes from builds and servers: strip it before printing it. */
 import type { AbnError } from '../../format/errors.ts'
 import type { RealiseEvent } from '../realise/events.ts'
+import type { SessionStatus } from '../session/status.ts'
 import type { Published } from './publish.ts'
 import type { Contradiction, Task } from './tasks.ts'
 
@@ -9,6 +10,8 @@ export type ServiceEvent =
   | { readonly kind: 'realise'; readonly event: RealiseEvent }
   | { readonly kind: 'attested'; readonly task: Task; readonly statements: number; readonly fresh: number }
   | { readonly kind: 'published'; readonly task: Task; readonly cache: string; readonly published: Published }
+  /** One that can sign now. */
+  | { readonly kind: 'session'; readonly session: SessionStatus }
   /** Somebody else states another result. It is published what was built here all the same. */
   | { readonly kind: 'contradiction'; readonly task: Task; readonly contradiction: Contradiction }
   | { readonly kind: 'task-done'; readonly task: Task }

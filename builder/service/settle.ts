@@ -19,6 +19,14 @@ export function isFatal(error: unknown): boolean {
 /** A person has to do something first. */
 const PERMANENT: ReadonlySet<ErrorCode> = new Set(['ABN_ATTEST_REVOKED', 'ABN_ATTEST_SUBSTITUTED'])
 
+/** Goes on when a cache is updated, or when the host gives quotes again: the session's key is kept for so long. */
+const WAITED_FOR: ReadonlySet<ErrorCode> = new Set([
+  'ABN_PUBLISH_SESSIONS',
+  'ABN_TEE_FETCH',
+  'ABN_TEE_GUEST',
+  'ABN_TEE_UNAVAILABLE',
+])
+
 export function afterFailure(
   task: Task,
   error: AbnError,
@@ -26,7 +34,8 @@ export function afterFailure(
 ): Partial<Task> {
   const attempts = task.attempts + 1
   const seconds = Math.min(retry.maximumSeconds, retry.firstSeconds * 2 ** Math.min(20, attempts - 1))
-  const isOver = PERMANENT.has(error.code) || (!mayPass(error) && attempts >= retry.attempts)
+  const isWaitedFor = mayPass(error) || WAITED_FOR.has(error.code)
+  const isOver = PERMANENT.has(error.code) || (!isWaitedFor && attempts >= retry.attempts)
   return {
     state: isOver ? 'failed' : 'waiting',
     attempts,

@@ -20,6 +20,7 @@ import { testReportPathOf } from '../realise/test-report.ts'
 
 export type StatementOptions = {
   readonly store: Store
+  /** Of the operator. */
   readonly key: KeyId
   /** Names and versions of the software that built and signs. */
   readonly software: Readonly<Record<string, string>>

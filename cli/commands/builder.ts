@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type { BuilderConfig } from '../../builder/service/config.ts'
 import type { ServiceEvent } from '../../builder/service/service-events.ts'
 import type { Task } from '../../builder/service/tasks.ts'
+import { textOfStatus } from '../../builder/session/status.ts'
 import { AbnError } from '../../format/errors.ts'
 import { type Arguments, textOption } from '../args.ts'
 import type { Command, Surroundings } from '../commands.ts'
@@ -12,34 +13,38 @@ import { sourceCacheOf } from '../plans/work.ts'
 import { evaluationFor, existingStore, storeFor } from '../session.ts'
 
 export const builder: Command = {
-  usage: 'run --config FILE | status',
+  usage: 'run --config FILE | status | configuration --config FILE',
   details: [
     'A service that builds packages from source, signs what came out and publishes it to caches. `run` goes on until it is',
-    'stopped, and where it was when it is started again; `status` tells what it has done and what is left.',
+    'stopped, and where it was when it is started again; `status` tells what it has done and what is left. `configuration` prints',
+    'what the sessions of such a builder say of its configuration: the whole of it, its digest, and RTMR3 of a TDX guest.',
     'docs/running-a-builder.md explains the configuration.',
   ].join('\n'),
   options: {
     ...keyOptions,
-    config: { type: 'string', value: 'FILE', help: 'run: what to build and where to publish' },
+    config: { type: 'string', value: 'FILE', help: 'what to build and where to publish' },
     once: { type: 'boolean', help: 'run: try everything once, then end' },
     reproduce: { type: 'boolean', help: 'run: build what others have attested, and agree or contradict' },
+    'quote-per-build': { type: 'boolean', help: 'run: a session, and so a quote, for each build' },
   },
   async run(args, surroundings) {
     const [action = '', ...more] = args.names
     if (more.length === 0 && action === 'run') return run(args, surroundings)
     if (more.length === 0 && action === 'status') return status(args, surroundings)
-    throw new AbnError('ABN_USAGE', 'builder: expected run or status', { hint: "see 'abnpkg builder --help'" })
+    if (more.length === 0 && action === 'configuration') return configuration(args, surroundings)
+    throw new AbnError('ABN_USAGE', 'builder: expected run, status or configuration', {
+      hint: "see 'abnpkg builder --help'",
+    })
   },
 }
 
 async function run(args: Arguments, { output, signal }: Surroundings): Promise<number> {
-  const { readBuilderConfig } = await import('../../builder/service/config.ts')
   const { findKey, keyDirectoryFrom, openKey, readPassphraseFile } = await import('../../builder/service/keys.ts')
   const { createCounters, startObserver } = await import('../../builder/service/observe.ts')
   const { revokedStatements } = await import('../../builder/service/revocations.ts')
   const { runBuilder } = await import('../../builder/service/run.ts')
   const { softwareOf } = await import('../../builder/service/statement.ts')
-  const config = readBuilderConfig(resolve(configOf(args)))
+  const config = await configOf(args)
   const { passphraseFile } = config
   const passphrase =
     passphraseFile === undefined || args.options['passphrase-file'] !== undefined
@@ -99,10 +104,13 @@ function finish(
 
 async function status(args: Arguments, { output }: Surroundings): Promise<number> {
   const { readTasks } = await import('../../builder/service/tasks.ts')
+  const { readStatus } = await import('../../builder/session/status.ts')
   const store = existingStore(args)
   const tasks = store === undefined ? [] : readTasks(store)
   const isRunning = store !== undefined && (await isLocked(`${store.layout.locks}/builder-service`))
+  const session = store && readStatus(store)
   output.line(isRunning ? 'a builder is running' : 'no builder is running')
+  if (session) output.line(`${isRunning ? '' : 'last '}${textOfStatus(session)}`)
   for (const task of tasks) {
     const where = task.published.map(({ cache }) => cache).join(', ')
     const error = task.error === null ? '' : `  ${task.error.code}: ${task.error.message.split('\n')[0] ?? ''}`
@@ -112,7 +120,7 @@ async function status(args: Arguments, { output }: Surroundings): Promise<number
       `${task.state.padEnd(8)}${task.name} ${task.version}${where === '' ? '' : `  ${where}`}${error}${others}`,
     )
   }
-  output.document({ running: isRunning, tasks })
+  output.document({ running: isRunning, session: session ?? null, tasks })
   return 0
 }
 
@@ -157,6 +165,8 @@ function lineOf(event: ServiceEvent): string | undefined {
       const what = cause === 'build' ? 'another result from the same inputs' : 'another result from other inputs'
       return `DIVERGENCE at ${cache}: ${who} states ${what} for recipe ${recipe}`
     }
+    case 'session':
+      return textOfStatus(event.session)
     case 'problem':
       return `problem: ${event.error.code}: ${event.error.message}`
     case 'idle':
@@ -174,8 +184,30 @@ function titles(tasks: readonly Task[]): string {
   return tasks.slice(0, 5).map(titleOf).join(', ')
 }
 
-function configOf(args: Arguments): string {
+async function configuration(args: Arguments, { output }: Surroundings): Promise<number> {
+  const { effectiveConfiguration } = await import('../../builder/session/configuration.ts')
+  const { canonicalJson } = await import('../../format/canonical-json.ts')
+  const { sha256Of } = await import('../../format/hash.ts')
+  const { runtimeRegisterOf } = await import('../../trust/tee/measure-runtime.ts')
+  const effective = effectiveConfiguration(await configOf(args), { reproduce: args.options.reproduce === true })
+  const digest = sha256Of(canonicalJson(effective))
+  const rtmr3 = runtimeRegisterOf(digest).toHex()
+  output.line(JSON.stringify(effective, undefined, 2))
+  output.line(`digest  ${digest}`)
+  output.line(`rtmr3   ${rtmr3}`)
+  output.document({ configuration: effective, digest, rtmr3 })
+  return 0
+}
+
+/** As the options change it. */
+async function configOf(args: Arguments): Promise<BuilderConfig> {
+  const { PLACE, readBuilderConfig } = await import('../../builder/service/config.ts')
   const file = textOption(args, 'config')
-  if (file !== undefined) return file
-  throw new AbnError('ABN_USAGE', 'builder run: expected --config FILE', { hint: 'see docs/running-a-builder.md' })
+  if (file === undefined) {
+    throw new AbnError('ABN_USAGE', 'builder: expected --config FILE', { hint: 'see docs/running-a-builder.md' })
+  }
+  const config = readBuilderConfig(resolve(file))
+  if (args.options['quote-per-build'] !== true) return config
+  const { withQuotePerBuild } = await import('../../builder/session/config.ts')
+  return { ...config, session: withQuotePerBuild(config.session, { ...PLACE, path: '--quote-per-build' }) }
 }

@@ -9,8 +9,8 @@ export const key: Command = {
   details: [
     'Makes and shows the keys with which an operator signs. `show` prints the public key, one line that others put into their',
     'policy; `export` prints operator.json, which says in your own words who you are. The secret half stays where it is, in',
-    '$XDG_CONFIG_HOME/abnpkg/keys, readable by you only. `revoke` takes back statements of a key, or with --self the key, for',
-    'ever; --to brings the list to caches.',
+    '$XDG_CONFIG_HOME/abnpkg/keys, readable by you only. `revoke` takes back statements of a key, sessions that it has signed, or',
+    'with --self the key, for ever; --to brings the list to caches.',
   ].join('\n'),
   options: {
     passphrase: { type: 'boolean', help: 'new: seal the key with a passphrase, which is asked for' },
@@ -20,6 +20,12 @@ export const key: Command = {
       multiple: true,
       value: 'HASH',
       help: 'revoke: this statement (`attest --json` prints it)',
+    },
+    session: {
+      type: 'string',
+      multiple: true,
+      value: 'KEYID',
+      help: "revoke: this session's key and all that it signed (`abnpkg builder status --json` prints it)",
     },
     self: { type: 'boolean', help: 'revoke: the key itself; it will sign nothing any more' },
     reason: { type: 'string', value: 'TEXT', help: 'revoke: why, in one line' },
@@ -127,14 +133,17 @@ async function revoke(name: string | undefined, args: Arguments, { output, signa
   const { issueRevocations, publishRevocations } = await import('../../builder/service/revocations.ts')
   const { openCacheClient } = await import('../../builder/service/remote.ts')
   const { parseSha256 } = await import('../../format/hash.ts')
+  const { parseKeyId } = await import('../../trust/key.ts')
   const statements = textsOption(args, 'statement').map(parseSha256)
   const isSelf = args.options.self === true
-  if (isSelf === statements.length > 0) throw usage('revoke: expected either --statement or --self')
+  const sessions = textsOption(args, 'session').map(parseKeyId)
+  const isSome = statements.length + sessions.length > 0
+  if (isSelf === isSome) throw usage('revoke: expected either --self, or --statement and --session')
   const directory = keyDirectoryFrom(process.env)
   const signer = await openKey(findKey(directory, name), passphraseFrom(args, output))
   const reason = textOption(args, 'reason') ?? ''
   const nowSeconds = () => Math.floor(Date.now() / 1000)
-  const keys = isSelf ? [{ key: signer.publicKey.id, reason }] : []
+  const keys = (isSelf ? [signer.publicKey.id] : sessions).map((one) => ({ key: one, reason }))
   const add = { keys, statements: statements.map((statement) => ({ statement, reason })) }
   const list = issueRevocations(directory, signer, { now: nowSeconds(), add })
   const told: string[] = []

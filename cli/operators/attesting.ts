@@ -40,7 +40,7 @@ export async function attestNamed(
   const { findPackage } = await import('../../builder/evaluate/find.ts')
   const { attestClosure } = await import('../../builder/service/attestations.ts')
   const { keyDirectoryFrom } = await import('../../builder/service/keys.ts')
-  const { revokedStatements } = await import('../../builder/service/revocations.ts')
+  const { revokedKeys, revokedStatements } = await import('../../builder/service/revocations.ts')
   const { softwareOf } = await import('../../builder/service/statement.ts')
   const store = storeFor(args)
   const evaluation = await evaluationFor(args, signal)
@@ -51,6 +51,7 @@ export async function attestNamed(
     store,
     signer,
     revoked: revokedStatements(keyDirectoryFrom(process.env), signer.publicKey),
+    revokedSessions: revokedKeys(keyDirectoryFrom(process.env), signer.publicKey),
     packages: evaluation,
     software: softwareOf(`${import.meta.dirname}/../..`),
     now: Math.floor(Date.now() / 1000),
@@ -62,13 +63,14 @@ export async function attestNamed(
   return { ...closure, store, evaluation, signer, targets }
 }
 
-export function jsonOfAttested({ package: { derivation, recipeHash }, attestation, fresh }: Attested) {
+export function jsonOfAttested({ package: { derivation, recipeHash }, attestation, session, fresh }: Attested) {
   return {
     name: derivation.name,
     version: derivation.version,
     recipeHash,
     attestation: attestation.digest,
     statement: attestation.statementDigest,
+    session: session?.session.digest ?? null,
     fresh,
     outputs: attestation.statement.outputs.map(({ output, path, digest }) => ({ output, path, digest })),
   }

@@ -373,7 +373,7 @@ test('killed in the middle, a builder goes on where it was', async (t) => {
   const { alice } = operatorKeys('alice')
   const cache = await cacheFor(t, [alice])
   const names = ['greet', 'greet@1.0.0', 'noisy', 'tool']
-  const config = { caches: [cache.url], work: [{ kind: 'packages', names }] }
+  const config = { caches: [cache.url], work: [{ kind: 'packages', names }], session: { tee: 'simulated' } }
   const file = await writeConfigAndKey(home, config, alice)
   const outputs = new Map<string, string>()
   // Each time it is killed a little later, until it comes to its end.

@@ -7,7 +7,7 @@ import { type BuilderConfig, parseBuilderConfig } from '../../../../builder/serv
 import { runBuilder, type ServiceOptions } from '../../../../builder/service/run.ts'
 import type { ServiceEvent } from '../../../../builder/service/service-events.ts'
 import type { Task } from '../../../../builder/service/tasks.ts'
-import { defaultConfig } from '../../../../cache-server/config.ts'
+import { type CacheConfig, defaultConfig } from '../../../../cache-server/config.ts'
 import { startCache } from '../../../../cache-server/server.ts'
 import { openStore, type Store } from '../../../../store/store.ts'
 import { type Attestation, parseAttestation } from '../../../../trust/attestation.ts'
@@ -32,13 +32,23 @@ export function operatorKeys<const N extends string>(...names: readonly N[]): Re
   return keys as Record<N, SecretKey>
 }
 
-export type TestCache = { readonly url: string; readonly data: string; stop(): Promise<void>; again(): Promise<void> }
+export type TestCache = {
+  readonly url: string
+  readonly data: string
+  publishLog(): Promise<unknown>
+  stop(): Promise<void>
+  again(): Promise<void>
+}
 
-export async function cacheFor(t: ExecutionContext, keys: readonly SecretKey[]): Promise<TestCache> {
+export async function cacheFor(
+  t: ExecutionContext,
+  keys: readonly SecretKey[],
+  more: Partial<CacheConfig> = {},
+): Promise<TestCache> {
   const data = temporaryDirectory(t)
   const operators = keys.map(({ publicKey }) => ({ name: publicKey.name, keys: [publicKey] }))
   const start = (listen: string) =>
-    startCache({ data: `${data}/cache`, listen, config: { ...defaultConfig, operators } })
+    startCache({ data: `${data}/cache`, listen, config: { ...defaultConfig, operators, ...more } })
   let running = await start('127.0.0.1:0')
   const { url } = running
   const { host } = new URL(url)
@@ -46,6 +56,7 @@ export async function cacheFor(t: ExecutionContext, keys: readonly SecretKey[]):
   return {
     url,
     data,
+    publishLog: async () => running.cache.log?.publish(),
     stop: () => running.close(),
     again: async () => {
       running = await start(host)
@@ -55,7 +66,7 @@ export async function cacheFor(t: ExecutionContext, keys: readonly SecretKey[]):
 
 export type Ran = { readonly tasks: readonly Task[]; readonly events: readonly ServiceEvent[] }
 type RunParts = Pick<ServiceOptions, 'signer'> &
-  Partial<Pick<ServiceOptions, 'keyDirectory' | 'reproduce' | 'signal' | 'once' | 'onEvent'>>
+  Partial<Pick<ServiceOptions, 'keyDirectory' | 'reproduce' | 'signal' | 'once' | 'onEvent' | 'tee' | 'nowSeconds'>>
 
 /** One pass over the work. */
 export async function runOnce(home: Home, store: Store, config: object, parts: RunParts): Promise<Ran> {
