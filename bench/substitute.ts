@@ -78,7 +78,7 @@ function contendersFor(data: string, made: Generated, port: number, items: numbe
   const ours: Contender = {
     name: 'abnpkg',
     run: (root) => {
-      const { flags, env } = launched()
+      const { flags, env } = launched(data)
       const args = [...flags, client, data, join(root, 'root'), address, ...(values.durable ? ['durable'] : [])]
       return timed(process.execPath, args, { ...process.env, ...env })
     },
@@ -95,12 +95,12 @@ function contendersFor(data: string, made: Generated, port: number, items: numbe
 }
 
 /** How the launcher starts Node. */
-function launched() {
+function launched(data: string) {
   const text = readFileSync(join(import.meta.dirname, '../abnpkg'), 'utf8')
   const [, assignments = '', flags = ''] = /^(.*) exec "\$node" (.*)"\$here\/cli\/main\.ts"/m.exec(text) ?? []
   const words = (all: string): readonly string[] => all.split(' ').filter((word) => word !== '')
-  const env = words(assignments).filter((word) => !word.startsWith('NODE_COMPILE_CACHE='))
-  return { flags: words(flags), env: Object.fromEntries(env.map((word) => word.split('='))) }
+  const env = words(assignments).map((word) => word.split('='))
+  return { flags: words(flags), env: { ...Object.fromEntries(env), NODE_COMPILE_CACHE: join(data, 'compile-cache') } }
 }
 
 type Race = { readonly items: number; readonly made: Generated; readonly mount: boolean }
@@ -109,7 +109,7 @@ type Results = ReadonlyMap<string, { readonly seconds: number[]; said: string }>
 
 async function race(contenders: readonly Contender[], { made, mount }: Race): Promise<Results> {
   const results = new Map(contenders.map(({ name }) => [name, { seconds: [] as number[], said: '' }]))
-  const megabytes = Math.ceil(made.bytes / 1e6) * 2 + 400
+  const megabytes = Math.ceil(made.bytes / 1e6) * 10 + 400
   for (let round = -1; round < rounds; round++) {
     for (const { name, run } of contenders) {
       using ground = freshGround(scratch, { mount, megabytes })

@@ -62,7 +62,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   search: entry('find packages by name and summary', async () => (await import('./commands/search.ts')).search),
   show: entry('tell what is known about a package', async () => (await import('./commands/show.ts')).show),
   path: entry('print where a package is', async () => (await import('./commands/path.ts')).path),
-  log: entry('print how a package was built', async () => (await import('./commands/log.ts')).log),
+  log: entry(
+    'print how a package was built; prove what is logged',
+    async () => (await import('./commands/log.ts')).log,
+  ),
   channel: entry("follow other people's recipes", async () => (await import('./commands/channel.ts')).channel),
   recipe: entry('write recipes, and keep them up to date', async () => (await import('./commands/recipe.ts')).recipe),
   hash: entry('hash a file, a directory or a recipe', async () => (await import('./commands/hash.ts')).hash),
@@ -86,6 +89,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   publish: entry('send what you have built to a cache', async () => (await import('./commands/publish.ts')).publish),
   builder: entry('build, sign and publish as a service', async () => (await import('./commands/builder.ts')).builder),
   witness: entry("cosign other people's logs", async () => (await import('./commands/witness.ts')).witness),
+  monitor: entry(
+    'follow logs, and tell what is wrong in them',
+    async () => (await import('./commands/monitor.ts')).monitor,
+  ),
   tee: entry(
     'look into evidence of a trusted execution environment',
     async () => (await import('./commands/tee.ts')).tee,
@@ -130,7 +137,7 @@ export const commandGroups: Readonly<Record<string, readonly string[]>> = {
   projects: ['add', 'lock', 'sync', 'update', 'outdated'],
   'recipes and channels': ['build', 'log', 'hash', 'path', 'channel', 'recipe'],
   trust: ['policy', 'why', 'provenance', 'challenge', 'key'],
-  'builders and caches': ['cache', 'attest', 'publish', 'builder', 'witness', 'tee'],
+  'builders and caches': ['cache', 'attest', 'publish', 'builder', 'witness', 'monitor', 'tee'],
   'looking in and cleaning up': ['size', 'graph', 'verify', 'doctor', 'gc', 'config', 'completions', 'help'],
 }
 

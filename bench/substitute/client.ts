@@ -3,7 +3,6 @@
  * `node bench/substitute/client.ts DATA ROOT ADDRESS [durable]`. Prints what it saw as JSON.
  */
 import { readFileSync } from 'node:fs'
-import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import type { EvaluatedPackage } from '../../builder/evaluate/package.ts'
 import { type Derivation, parseDerivation, recipeHashOf } from '../../format/derivation.ts'
@@ -36,7 +35,6 @@ export function packageOf(derivation: Derivation): EvaluatedPackage {
 if (process.argv[1] === import.meta.filename) await main(process.argv.slice(2))
 
 async function main([data = '', root = '', address = '', durable = '']: readonly string[]): Promise<void> {
-  enableCompileCache(join(data, 'compile-cache'))
   const { planBuild } = await import('../../builder/realise/plan.ts')
   const { realise } = await import('../../builder/realise/realise.ts')
   const { prepareSubstitution } = await import('../../builder/substitute/substitute.ts')

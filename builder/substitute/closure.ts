@@ -23,10 +23,22 @@ export type Closure = {
   readonly candidates: readonly StorePath[]
 }
 
+/** What is asked about a store. */
+export type StoreView = Pick<Store, 'has' | 'readItem' | 'closureOf'>
+
+/** As if nothing were there: what others would have to decide about. */
+export const emptyStore: StoreView = {
+  has: () => false,
+  readItem: (path) => {
+    throw new TypeError(`emptyStore: ${path}`)
+  },
+  closureOf: () => [],
+}
+
 /** `wholly`: goes on below what the store has, down to the seed. */
 export function closureOf(
   targets: readonly EvaluatedPackage[],
-  { store, packages, wholly }: { store: Store; packages: PackageIndex; wholly: boolean },
+  { store, packages, wholly }: { store: StoreView; packages: PackageIndex; wholly: boolean },
 ): Closure {
   const rank = new Map<RecipeHash, number>()
   const ordered: EvaluatedPackage[] = []

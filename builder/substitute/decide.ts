@@ -5,7 +5,6 @@
  */
 import type { RecipeHash } from '../../format/hash.ts'
 import type { StorePath } from '../../format/store-path.ts'
-import type { Store } from '../../store/store.ts'
 import type { OperatorAttestation, VerifiedEvidence } from '../../trust/evidence.ts'
 import { evaluateClosure } from '../../trust/policy/closure.ts'
 import type { Decision } from '../../trust/policy/decision.ts'
@@ -13,7 +12,7 @@ import type { Policy } from '../../trust/policy/policy.ts'
 import { conditionsOf } from '../../trust/policy/presets.ts'
 import type { EvaluatedPackage } from '../evaluate/package.ts'
 import { type AcceptedOutput, type ChooseSubstitute, outputPathsOf } from '../realise/plan.ts'
-import type { Closure } from './closure.ts'
+import type { Closure, StoreView } from './closure.ts'
 
 export type Decided = {
   readonly choose: ChooseSubstitute
@@ -21,6 +20,8 @@ export type Decided = {
   readonly decisionsAbout: (one: EvaluatedPackage) => readonly Decision[]
   /** Decisions about inputs that others rest on. */
   readonly inputs: readonly Decision[]
+  /** About these packages, about what their outputs refer to, and all that these decisions rest on. */
+  readonly decisionsFor: (targets: readonly EvaluatedPackage[]) => readonly Decision[]
   readonly whyBuilt: (one: EvaluatedPackage) => WhyBuilt
   /** Of the builds that were attested for a recipe, in seconds; undefined when nobody says. */
   readonly secondsOf: (recipe: RecipeHash) => number | undefined
@@ -36,7 +37,7 @@ export type WhyBuilt =
   | { readonly kind: 'not-asked' }
 
 export type DecideOptions = {
-  readonly store: Store
+  readonly store: StoreView
   readonly closure: Closure
   readonly evidence: VerifiedEvidence
   readonly policy: Policy
@@ -100,9 +101,26 @@ export function decide({ store, closure, evidence, policy, now, missed, everythi
     return path === undefined ? { kind: 'missed' } : { kind: 'references', path }
   }
 
+  const decisionsFor = (targets: readonly EvaluatedPackage[]): readonly Decision[] => {
+    if (asksForInputs(policy)) return [...closure.packages.flatMap(decisionsAbout), ...inputs]
+    const needed = new Set(targets)
+    // A set that grows while it is iterated over is iterated over to its end.
+    for (const one of needed) {
+      for (const { outcome } of decisionsAbout(one)) {
+        if (outcome.kind === 'refused') continue
+        for (const path of outcome.references) {
+          const maker = makers.get(path)
+          if (maker !== undefined) needed.add(maker)
+        }
+      }
+    }
+    return [...needed].flatMap(decisionsAbout)
+  }
+
   return {
     choose,
     decisionsAbout,
+    decisionsFor,
     inputs,
     whyBuilt,
     secondsOf: (recipe) => secondsOf(evidence.attestations.get(recipe) ?? []),

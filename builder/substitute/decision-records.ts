@@ -15,7 +15,7 @@ import { withDiskErrors } from '../../store/io-errors.ts'
 import type { Store } from '../../store/store.ts'
 import { writeDurably } from '../../store/write-durably.ts'
 import { bundlePieces, decodeBundle, maximumBundleBytes } from '../../trust/bundle.ts'
-import type { Evidence, VerificationMemory, VerifiedEvidence } from '../../trust/evidence.ts'
+import { type Evidence, evidenceNamed, type VerificationMemory, type VerifiedEvidence } from '../../trust/evidence.ts'
 import type { Decision } from '../../trust/policy/decision.ts'
 import { decisionOfJson, jsonOfDecision } from '../../trust/policy/decision-schema.ts'
 import { encodePolicy, type Policy, parsePolicy } from '../../trust/policy/policy.ts'
@@ -83,16 +83,10 @@ function* inPieces(texts: Iterable<string>, bytes: number): Generator<Buffer, vo
   if (filled > 0) yield piece.subarray(0, filled)
 }
 
-function bundleOf(decisions: readonly Decision[], { attestations, revocations }: VerifiedEvidence) {
+function bundleOf(decisions: readonly Decision[], evidence: VerifiedEvidence) {
   const named = new Set(decisions.flatMap((decision) => decision.evidence))
-  return bundlePieces(
-    [...attestations.values()].flatMap((all) =>
-      all.flatMap(({ attestation }) => (named.has(attestation.digest) ? attestation : [])),
-    ),
-    [...revocations.values()].flatMap((all) =>
-      all.flatMap(({ digest, bytes }) => (named.has(digest) ? { kind: 'revocation-list', bytes } : [])),
-    ),
-  )
+  const { attestations, others } = evidenceNamed(evidence, named)
+  return bundlePieces(attestations, others)
 }
 
 /** Throws ABN_DECISION_MISSING or ABN_DECISION_INVALID. */
@@ -117,15 +111,27 @@ export function readDecisionRecord(store: Store, name: Sha256): DecisionRecord {
 }
 
 /**
- * The decisions about one store path, come to again from the evidence, those about its inputs included.
+ * The decision about one store path, come to again from the evidence, and with it those about its inputs on which it rests.
  * Throws ABN_DECISION_MISSING when there is none, ABN_DECISION_DIFFERS when another one comes out.
  */
 export function replayRecord({ policy, evidence, decisions }: DecisionRecord, path: StorePath): Decision {
   const found = decisions.find(({ request }) => request.path === path && request.depth === null)
   if (found === undefined) throw new AbnError('ABN_DECISION_MISSING', `the record holds no decision about ${path}`)
+  const byPath = Map.groupBy(decisions, ({ request }) => request.path)
+  const byDigest = Map.groupBy(evidence, ({ bytes }) => sha256Of(bytes))
   const memory: VerificationMemory = new Map()
-  for (const decision of decisions) if (decision !== found) replay(decision, evidence, policy, memory)
-  return replay(found, evidence, policy, memory)
+  const again = (decision: Decision): Decision => {
+    const named = decision.evidence.flatMap((digest) => byDigest.get(digest) ?? [])
+    return replay(decision, named, policy, memory)
+  }
+  const needed = new Set([found])
+  // A set that grows while it is iterated over is iterated over to its end.
+  for (const decision of needed) {
+    if (decision !== found) again(decision)
+    const asked = decision.request.inputs.filter(({ accepted }) => accepted !== null)
+    for (const input of asked) for (const one of byPath.get(input.path) ?? []) needed.add(one)
+  }
+  return again(found)
 }
 
 /** What is known of an item that was built although there is a policy. */

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { canonicalJson, encodeCanonicalJson, parseCanonicalJson } from '../../format/canonical-json.ts'
 import { AbnError } from '../../format/errors.ts'
-import { below, countOf, fieldsOf, listOf, type Place, requireThat, textOf } from '../../format/fields.ts'
+import { below, countOf, fieldsOf, fieldsWith, listOf, type Place, requireThat, textOf } from '../../format/fields.ts'
 import { parseSha256, type Sha256 } from '../../format/hash.ts'
 import { compareBytewise } from '../../format/order.ts'
 import { parseStorePath, type StorePath, storeItemOf } from '../../format/store-path.ts'
@@ -13,6 +13,7 @@ import { withDiskErrors } from '../../store/io-errors.ts'
 import type { Item } from '../../store/item.ts'
 import type { Store } from '../../store/store.ts'
 import { writeDurably } from '../../store/write-durably.ts'
+import { base64Of } from '../../trust/bytes.ts'
 import type { VerifiedEvidence } from '../../trust/evidence.ts'
 import type { Decision } from '../../trust/policy/decision.ts'
 
@@ -31,6 +32,8 @@ export type DivergenceSide = {
   readonly operators: readonly string[]
   /** The envelopes, in base 64. */
   readonly attestations: readonly string[]
+  /** The sessions that signed them, as their operators signed those; left out when there are none. */
+  readonly sessions?: readonly string[]
 }
 
 /** What operators attest for a store path, by digest. Statements that were revoked count too: a person decides what it means. */
@@ -38,17 +41,23 @@ export function sidesOf(
   evidence: VerifiedEvidence,
   { recipe, path }: Pick<Item, 'recipe' | 'path'>,
 ): readonly DivergenceSide[] {
-  const claims = (evidence.attestations.get(recipe) ?? []).flatMap(({ operator, attestation }) => {
+  const claims = (evidence.attestations.get(recipe) ?? []).flatMap(({ operator, attestation, sessions }) => {
     const output = attestation.statement.outputs.find((one) => one.path === path)
-    return output === undefined ? [] : [{ operator, digest: output.digest, bytes: attestation.bytes }]
+    const signed = sessions.map(({ session }) => session.bytes)
+    return output === undefined ? [] : [{ operator, digest: output.digest, bytes: attestation.bytes, signed }]
   })
   return [...Map.groupBy(claims, ({ digest }) => digest)]
     .sort(([a], [b]) => compareBytewise(a, b))
     .map(([digest, side]) => ({
       digest,
       operators: [...new Set(side.map(({ operator }) => operator))].sort(compareBytewise),
-      attestations: side.map(({ bytes }) => Buffer.from(bytes).toString('base64')).sort(),
+      attestations: side.map(({ bytes }) => base64Of(bytes)).sort(),
+      ...sessionsOf(side.flatMap(({ signed }) => signed)),
     }))
+}
+
+function sessionsOf(signed: readonly Uint8Array[]): Pick<DivergenceSide, 'sessions'> {
+  return signed.length === 0 ? {} : { sessions: [...new Set(signed.map(base64Of))].sort() }
 }
 
 /** The divergence between what was built and what is attested, if there is one. */
@@ -101,11 +110,15 @@ export function readDivergence(store: Store, path: StorePath): Divergence | unde
     at: countOf(fields.at, below(place, 'at')),
     built: fields.built === null ? null : parseSha256(textOf(fields.built, below(place, 'built'))),
     sides: listOf(fields.sides, below(place, 'sides'), (side, at) => {
-      const { attestations, digest, operators } = fieldsOf(side, at, ['attestations', 'digest', 'operators'])
+      const { attestations, digest, operators, sessions } = fieldsWith(side, at, [
+        ['attestations', 'digest', 'operators'],
+        ['sessions'],
+      ])
       return {
         digest: parseSha256(textOf(digest, below(at, 'digest'))),
         operators: listOf(operators, below(at, 'operators'), textOf),
         attestations: listOf(attestations, below(at, 'attestations'), textOf),
+        ...(sessions === undefined ? {} : { sessions: listOf(sessions, below(at, 'sessions'), textOf) }),
       }
     }),
   }

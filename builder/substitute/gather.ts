@@ -11,14 +11,18 @@ import { parseTransferSizes, type TransferSizes, transferSizesKind } from '../..
 import { decodeBundle, maximumBundleBytes } from '../../trust/bundle.ts'
 import type { Evidence } from '../../trust/evidence.ts'
 import { type Answer, type CacheConnection, problem, readWhole } from './http.ts'
+import { withFewCheckpoints, withinQuotas } from './quotas.ts'
 
 export type Gathered = {
-  readonly evidence: readonly Evidence[]
+  /** What each cache has brought, in the order in which they answered. */
+  readonly brought: readonly Brought[]
   /** How large an archive is on its way, as the quickest cache that says it says; a hint, for estimates only. */
   readonly transferBytesOf: (archive: Sha256) => number | undefined
   /** In the order in which they answered, quickest first; then those that did not. */
   readonly reports: readonly CacheReport[]
 }
+
+export type Brought = { readonly address: string; readonly evidence: readonly Evidence[] }
 
 export type CacheReport =
   | {
@@ -31,7 +35,12 @@ export type CacheReport =
   | { readonly kind: 'failed'; readonly address: string; readonly reason: string }
 
 /** `recipes`: everything of interest; `targets`: those for whose sake. */
-export type Question = { readonly recipes: readonly RecipeHash[]; readonly targets: readonly RecipeHash[] }
+export type Question = {
+  readonly recipes: readonly RecipeHash[]
+  readonly targets: readonly RecipeHash[]
+  /** Logs of which proofs are wanted, and how large each was when it was seen last; 0 for never. */
+  readonly logs?: readonly { readonly origin: string; readonly size: number }[]
+}
 
 export type GatherOptions = {
   readonly signal?: AbortSignal | undefined
@@ -47,7 +56,7 @@ export async function gatherEvidence(
 ): Promise<Gathered> {
   const late = new AbortController()
   const stop = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
-  const evidence: Evidence[] = []
+  const brought: Brought[] = []
   const sizes: TransferSizes[] = []
   const answered: CacheReport[] = []
   const failed: CacheReport[] = []
@@ -58,7 +67,10 @@ export async function gatherEvidence(
       const started = performance.now()
       try {
         const { pieces, bytes } = await askCache(cache, question, stop)
-        evidence.push(...pieces.filter(({ kind }) => kind !== transferSizesKind))
+        brought.push({
+          address,
+          evidence: withFewCheckpoints(pieces.filter(({ kind }) => kind !== transferSizesKind)),
+        })
         sizes.push(...pieces.flatMap(sizesIn))
         answered.push({
           kind: 'answered',
@@ -80,7 +92,7 @@ export async function gatherEvidence(
   ).finally(() => clearTimeout(timer))
   const transferBytesOf = (archive: Sha256): number | undefined =>
     sizes.map((one) => one.sizeOf(archive)).find((bytes) => bytes !== undefined)
-  return { evidence, transferBytesOf, reports: [...answered, ...failed] }
+  return { brought, transferBytesOf, reports: [...answered, ...failed] }
 }
 
 /** A hint that cannot be read is none. */
@@ -96,10 +108,10 @@ function sizesIn({ kind, bytes }: Evidence): readonly TransferSizes[] {
 
 const decompress = promisify(zstdDecompress)
 
-async function askCache(cache: CacheConnection, { recipes, targets }: Question, signal: AbortSignal) {
+async function askCache(cache: CacheConnection, { recipes, targets, logs = [] }: Question, signal: AbortSignal) {
   const answer = await cache.request('/v1/closures', {
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ recipes }),
+    body: JSON.stringify(logs.length === 0 ? { recipes } : { recipes, logs }),
     signal,
   })
   if (!STATIC.has(answer.status)) return bundleOf(cache, answer)
@@ -128,7 +140,7 @@ async function bundleOf(cache: CacheConnection, answer: Answer) {
     throw problem(cache.address, `it answered with status ${answer.status}`)
   }
   const packed = await readWhole(answer, cache.address, maximumBundleBytes)
-  return { pieces: await unpacked(packed, cache.address), bytes: packed.length }
+  return { pieces: withinQuotas(await unpacked(packed, cache.address)), bytes: packed.length }
 }
 
 async function unpacked(packed: Buffer, address: string): Promise<readonly Evidence[]> {

@@ -20,7 +20,12 @@ export type PoolOptions = {
   readonly candidates: readonly StorePath[]
   readonly pace?: Pace | undefined
   readonly signal?: AbortSignal | undefined
+  /** Those that startThreads has started already. They end with the pool. */
+  readonly threads?: Promise<Threads> | undefined
 }
+
+/** Other threads that receive, ready before it is known what. They do not keep the process alive while they have nothing to do. */
+export type Threads = AsyncDisposable & { readonly receivers: readonly Receiver[] }
 
 /** Below this, starting threads costs more than it brings. */
 const WORKER_BYTES = 20 * 1024 * 1024
@@ -28,12 +33,27 @@ const MOST_WORKERS = 3
 /** Outputs that wait in another thread, for the moments in which this one is busy and hands out no more. */
 const WAITING = 4
 
-export async function openPool({ bytes, candidates, pace, signal }: PoolOptions): Promise<Pool> {
-  const count = bytes < WORKER_BYTES ? 0 : Math.max(1, Math.min(MOST_WORKERS, availableParallelism() - 1))
-  const workers = await Promise.all(Array.from({ length: count }, () => startWorker({ candidates, pace })))
+/** Outputs that may come, from which on threads are started before it is known how large they are: at about half a megabyte each. */
+const MANY_OUTPUTS = 100
+
+/**
+ * While the caches are asked there is nothing else to do for another core. Undefined where so little may come that it does not pay.
+ * To be given to openPool, or disposed of.
+ */
+export function startThreads(options: Pick<PoolOptions, 'candidates' | 'pace'>): Promise<Threads> | undefined {
+  if (options.candidates.length < MANY_OUTPUTS) return undefined
+  const started = startWorkers(options)
+  // Told to whoever waits for them, which may be nobody.
+  started.catch(() => {})
+  return started
+}
+
+export async function openPool({ bytes, candidates, pace, signal, threads }: PoolOptions): Promise<Pool> {
+  const started = threads ?? (bytes < WORKER_BYTES ? undefined : startWorkers({ candidates, pace }))
+  const workers = await started
   const members: Member[] = [
     { receiver: createReceiver({ candidates, pace, signal }), most: mostAtOnce, busy: 0 },
-    ...workers.map((receiver) => ({ receiver, most: mostAtOnce + WAITING, busy: 0 })),
+    ...(workers?.receivers ?? []).map((receiver) => ({ receiver, most: mostAtOnce + WAITING, busy: 0 })),
   ]
   const waiting: ((member: Member) => void)[] = []
 
@@ -92,6 +112,17 @@ export type Reply =
 
 type Task = { readonly done: PromiseWithResolvers<Received>; readonly onBytes: (bytes: number) => void }
 
+async function startWorkers(options: Pick<PoolOptions, 'candidates' | 'pace'>): Promise<Threads> {
+  const count = Math.max(1, Math.min(MOST_WORKERS, availableParallelism() - 1))
+  const receivers = await Promise.all(Array.from({ length: count }, () => startWorker(options)))
+  return {
+    receivers,
+    async [Symbol.asyncDispose]() {
+      await Promise.all(receivers.map((receiver) => receiver[Symbol.asyncDispose]()))
+    },
+  }
+}
+
 async function startWorker(workerData: Pick<PoolOptions, 'candidates' | 'pace'>): Promise<Receiver> {
   const { Worker } = await import('node:worker_threads')
   const thread = new Worker(new URL('./worker.ts', import.meta.url), {
@@ -100,9 +131,11 @@ async function startWorker(workerData: Pick<PoolOptions, 'candidates' | 'pace'>)
     resourceLimits: { maxYoungGenerationSizeMb: 3, maxOldGenerationSizeMb: 32 },
   })
   const tasks = tasksOf(thread)
+  thread.unref()
   let next = 0
   return {
     receive(receipt, onBytes) {
+      thread.ref()
       const done = Promise.withResolvers<Received>()
       const order: Order = { id: next++, receipt }
       tasks.set(order.id, { done, onBytes })

@@ -10,6 +10,7 @@ import { sha256 } from '../../trust/crypto.ts'
 import type { EvaluatedPackage } from '../evaluate/package.ts'
 import { outputPathsOf, type PackageIndex, sourcesOf } from '../realise/plan.ts'
 import { type DecisionRecord, readDecisionRecord } from './decision-records.ts'
+import { type SessionSummary, sessionsOf } from './session-summary.ts'
 
 export type ProvenanceEntry = {
   readonly name: string
@@ -42,6 +43,8 @@ export type Custody =
       readonly operators: readonly string[]
       /** The signed envelopes on which the decision rests. */
       readonly attestations: readonly Sha256[]
+      /** Those of builders that signed them, if sessions did. */
+      readonly sessions: readonly SessionSummary[]
     }
   | { readonly kind: 'unknown' }
 
@@ -75,14 +78,24 @@ export function provenanceOf(
       license: one.metadata.license,
       inputs: inputs.map(({ path }) => path),
       sources: sourcesOf(one.derivation),
-      outputs: [...outputPathsOf(one).values()].map((path) => ({ path, ...custodyOf(path, store, recordOf) })),
+      outputs: [...outputPathsOf(one).values()].map((path) => ({
+        path,
+        ...custodyOf(path, { store, recordOf, envelopes }),
+      })),
     })
     queue.push(...inputs.flatMap(({ recipe }) => packages.byHash(recipe) ?? []))
   }
   return { entries: [...entries.values()], envelopes }
 }
 
-function custodyOf(path: StorePath, store: Store, recordOf: (name: Sha256) => DecisionRecord): Custody {
+type Finding = {
+  readonly store: Store
+  readonly recordOf: (name: Sha256) => DecisionRecord
+  /** To be filled. */
+  readonly envelopes: Map<Sha256, Uint8Array>
+}
+
+function custodyOf(path: StorePath, { store, recordOf, envelopes }: Finding): Custody {
   if (!store.has(path)) return { kind: 'unknown' }
   const { origin, outputDigest: digest } = store.readItem(path)
   if (origin.kind === 'built') {
@@ -97,10 +110,11 @@ function custodyOf(path: StorePath, store: Store, recordOf: (name: Sha256) => De
       log,
     }
   }
-  const decision = recordOf(origin.decision).decisions.find(
-    ({ request }) => request.path === path && request.depth === null,
-  )
+  const record = recordOf(origin.decision)
+  const decision = record.decisions.find(({ request }) => request.path === path && request.depth === null)
   const agreed = (decision?.reasons ?? []).flatMap((reason) => (reason.kind === 'agreed' ? [reason] : []))
+  const sessions = decision && sessionsOf(decision, record)
+  for (const [name, bytes] of sessions?.envelopes ?? []) envelopes.set(name, bytes)
   return {
     kind: 'substituted',
     digest,
@@ -109,15 +123,16 @@ function custodyOf(path: StorePath, store: Store, recordOf: (name: Sha256) => De
     decision: origin.decision,
     operators: [...new Set(agreed.map(({ operator }) => operator))].sort(),
     attestations: agreed.map(({ attestation }) => attestation),
+    sessions: sessions?.summaries ?? [],
   }
 }
 
 /**
- * The attestations as they were signed (DSSE, in-toto, SLSA Provenance v1), and for what was built here statements of the same form
- * that nobody has signed.
+ * The attestations as they were signed (DSSE, in-toto, SLSA Provenance v1), for what was built here statements of the same form that
+ * nobody has signed, and at last the sessions that the attestations name, as their operators signed them (DSSE too).
  */
 export function slsaOf({ entries, envelopes }: Provenance): readonly unknown[] {
-  return entries.flatMap((entry) =>
+  const statements = entries.flatMap((entry) =>
     entry.outputs.flatMap((output): readonly unknown[] => {
       if (output.kind === 'substituted') {
         return output.attestations.flatMap((digest) => {
@@ -128,6 +143,10 @@ export function slsaOf({ entries, envelopes }: Provenance): readonly unknown[] {
       return output.kind === 'built' ? [unsignedStatement(entry, output)] : []
     }),
   )
+  const outputs = entries.flatMap((entry) => entry.outputs)
+  const sessions = outputs.flatMap((output) => (output.kind === 'substituted' ? output.sessions : []))
+  const signed = [...new Set(sessions.map(({ session }) => session))].flatMap((one) => envelopes.get(one) ?? [])
+  return [...statements, ...signed.map((bytes): unknown => JSON.parse(Buffer.from(bytes).toString('utf8')))]
 }
 
 function unsignedStatement(entry: ProvenanceEntry, output: OutputProvenance & { readonly kind: 'built' }) {
@@ -182,7 +201,16 @@ function componentOf(entry: ProvenanceEntry | undefined) {
         { name: 'abnpkg:custody', value: output.kind },
         ...(output.kind === 'unknown' ? [] : [{ name: 'abnpkg:output-digest', value: output.digest }]),
         ...(output.kind === 'substituted' ? output.operators.map((value) => ({ name: 'abnpkg:operator', value })) : []),
+        ...(output.kind === 'substituted' ? output.sessions.flatMap(propertiesOf) : []),
       ]),
     ],
   }
+}
+
+function propertiesOf({ operator, session, simulated, tee, quote }: SessionSummary) {
+  const status = quote.kind === 'accepted' ? quote.status : quote.kind
+  return [
+    { name: 'abnpkg:session', value: `${operator} ${session}` },
+    { name: 'abnpkg:tee', value: `${operator} ${simulated ? 'SIMULATED' : tee} ${status}` },
+  ]
 }

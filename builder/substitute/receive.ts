@@ -61,8 +61,9 @@ export type ReceiverOptions = {
 
 /** Outputs that one thread fetches at the same time: enough to be busy with one while others come from 20 ms away. */
 export const mostAtOnce = 4
-/** Of them, so many large ones: their decompressors have windows of megabytes. */
+/** Of them, so many large ones, which take room in memory: as a whole, or for the window of a decompressor. */
 const MOST_LARGE = 2
+const LARGE_BYTES = 2 * 1024 * 1024
 
 export function createReceiver({ candidates: paths, pace, signal }: ReceiverOptions): Receiver {
   const candidates = candidatesOf(paths)
@@ -76,7 +77,7 @@ export function createReceiver({ candidates: paths, pace, signal }: ReceiverOpti
   const largePlaces = slots(MOST_LARGE)
   return {
     async receive(receipt, onBytes) {
-      const taken = receipt.bytes > ONE_GO_BYTES ? [largePlaces, places] : [places]
+      const taken = receipt.bytes > LARGE_BYTES ? [largePlaces, places] : [places]
       for (const one of taken) await one.take()
       try {
         return await receiveOutput(receipt, { connectionTo, candidates, signal, onBytes })
@@ -238,11 +239,13 @@ async function openDownload(
 const MOST_RESUMES = 5
 /** How often it is told what has come: a message wakes another thread. */
 const TELL_MILLISECONDS = 100
-const CHUNK_BYTES = 256 * 1024
+/** What goes into a decompressor and what comes out of it at a time: each time wakes another thread, and is waited for. */
+const PACKED_CHUNK_BYTES = 256 * 1024
+const CHUNK_BYTES = 512 * 1024
 /** Largest window that a frame may ask for: 128 MiB, that of `zstd --long`. */
 const WINDOW_LOG = 27
 /** Smaller archives are decompressed in one go, which is quicker. */
-const ONE_GO_BYTES = 2 * 1024 * 1024
+const ONE_GO_BYTES = 12 * 1024 * 1024
 
 async function decompressInto(unpacker: Unpacker, download: Download, bytes: number): Promise<void> {
   if (bytes <= ONE_GO_BYTES) {
@@ -257,7 +260,7 @@ async function decompressInto(unpacker: Unpacker, download: Download, bytes: num
     return
   }
   const plain = createZstdDecompress({ chunkSize: CHUNK_BYTES, params: { [zlib.ZSTD_d_windowLogMax]: WINDOW_LOG } })
-  const source = Readable.from(download.chunks(), { objectMode: false })
+  const source = Readable.from(joined(download.chunks()), { objectMode: false })
   let failure: unknown
   source.once('error', (error) => {
     failure = error
@@ -275,6 +278,26 @@ async function decompressInto(unpacker: Unpacker, download: Download, bytes: num
     source.destroy()
     plain.destroy()
   }
+}
+
+/** Those that come from the wire, several put together. */
+async function* joined(chunks: AsyncGenerator<Uint8Array, void, void>): AsyncGenerator<Uint8Array, void, void> {
+  let room = Buffer.allocUnsafeSlow(PACKED_CHUNK_BYTES)
+  let filled = 0
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.length; ) {
+      const part = chunk.subarray(at, at + room.length - filled)
+      room.set(part, filled)
+      filled += part.length
+      at += part.length
+      if (filled < room.length) continue
+      yield room
+      room = Buffer.allocUnsafeSlow(PACKED_CHUNK_BYTES)
+      filled = 0
+    }
+    free(chunk)
+  }
+  if (filled > 0) yield room.subarray(0, filled)
 }
 
 async function whole({ address, chunks, length }: Download): Promise<Buffer> {

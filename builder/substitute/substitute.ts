@@ -10,9 +10,10 @@ import { type Adopter, createAdopter } from '../../store/adopt.ts'
 import type { Item } from '../../store/item.ts'
 import type { Store } from '../../store/store.ts'
 import type { Workspace } from '../../store/workspace.ts'
-import { type VerifiedEvidence, verifyEvidence } from '../../trust/evidence.ts'
+import type { VerifiedEvidence } from '../../trust/evidence.ts'
 import type { Policy } from '../../trust/policy/policy.ts'
 import type { EvaluatedPackage } from '../evaluate/package.ts'
+import type { LogAlarm } from '../log/alarm.ts'
 import type { RealiseEvent } from '../realise/events.ts'
 import {
   type AcceptedOutput,
@@ -23,14 +24,16 @@ import {
   substitutesOf,
 } from '../realise/plan.ts'
 import type { Substitute } from '../realise/realise.ts'
-import { closureOf } from './closure.ts'
+import { alarmsIn, type KeptAlarm, keepAlarms } from './alarms.ts'
+import { closureOf, emptyStore } from './closure.ts'
 import { asksForInputs, couldAccept, type Decided, decide, type WhyBuilt } from './decide.ts'
 import { writeBuiltNote, writeDecisionRecord } from './decision-records.ts'
 import { conflictsIn, divergenceFrom, keepDivergence, writeDivergence } from './divergences.ts'
-import { type CacheReport, type Gathered, gatherEvidence } from './gather.ts'
+import { type CacheReport, type Gathered, gatherEvidence, type Question } from './gather.ts'
 import { connectToCache, type Pace } from './http.ts'
-import { openPool, type Pool } from './pool.ts'
-import { rememberedRevocations, rememberRevocations } from './revocations.ts'
+import { keepMemory, readMemory } from './memory.ts'
+import { openPool, type Pool, startThreads } from './pool.ts'
+import { settleLogs } from './settle-logs.ts'
 
 export type SubstitutionOptions = {
   readonly store: Store
@@ -45,6 +48,8 @@ export type SubstitutionOptions = {
   readonly patienceSeconds?: number | undefined
   /** Decides also about what the store has, to tell about it; nothing of that is fetched. */
   readonly everything?: boolean | undefined
+  /** Decides as if the store were empty, for others who have none of it; nothing of that is fetched. */
+  readonly afresh?: boolean | undefined
 }
 
 export type Substitution = AsyncDisposable & {
@@ -52,8 +57,11 @@ export type Substitution = AsyncDisposable & {
   readonly choose: ChooseSubstitute
   readonly reports: readonly CacheReport[]
   readonly evidence: VerifiedEvidence
+  /** Logs whose trees do not fit each other: nothing of them counts. */
+  readonly alarms: readonly LogAlarm[]
   readonly whyBuilt: (one: EvaluatedPackage) => WhyBuilt
   readonly decisionsAbout: Decided['decisionsAbout']
+  readonly decisionsFor: Decided['decisionsFor']
   readonly secondsOf: Decided['secondsOf']
   /** What caches say of the size of an archive on its way; a hint. */
   readonly transferBytesOf: Gathered['transferBytesOf']
@@ -61,6 +69,8 @@ export type Substitution = AsyncDisposable & {
   readonly giveUp: (recipes: readonly RecipeHash[]) => void
   /** Keeps what operators state differently, whether or not it will be built here. Those that are new. */
   readonly keepConflicts: () => readonly StorePath[]
+  /** Keeps the notes and proofs of `alarms`, whether or not anything will be built. */
+  readonly keepAlarms: () => readonly KeptAlarm[]
   /** To be called with each plan, before it is realised: writes down why. */
   readonly begin: (plan: Plan) => Promise<void>
   /** For realise. */
@@ -75,11 +85,21 @@ export async function prepareSubstitution(
   options: SubstitutionOptions,
 ): Promise<Substitution> {
   const { store, packages, policy, now, everything } = options
-  const closure = closureOf(targets, { store, packages, wholly: asksForInputs(policy) })
-  const asked = await ask(closure.packages, targets, options)
-  const evidence = verifyEvidence(asked.evidence, policy)
+  const view = options.afresh === true ? emptyStore : store
+  const closure = closureOf(targets, { store: view, packages, wholly: asksForInputs(policy) })
+  const reach = { signal: options.signal, pace: options.pace }
+  const memory = readMemory(store, policy, now)
+  // Threads take their time to start, and while the caches are asked there is nothing else to do for another core.
+  const isToldOnly = everything === true || options.afresh === true || options.caches.length === 0
+  let threads = isToldOnly ? undefined : startThreads({ candidates: closure.candidates, pace: options.pace })
+  const asked = await ask(
+    { recipes: hashesOf(closure.packages), targets: hashesOf(targets), ...memory.question },
+    options,
+  )
+  const evidence = await settleLogs(asked.brought, { policy, ...memory, ...reach })
+  const alarms = alarmsIn(evidence, { known: memory.logs, brought: asked.brought })
   const missed = new Set<RecipeHash>()
-  const decided = decide({ store, closure, evidence, policy, now, missed, everything })
+  const decided = decide({ store: view, closure, evidence, policy, now, missed, everything })
   const strikes = new Map<string, number>()
   const order = asked.reports.flatMap((report) => (report.kind === 'answered' ? [report.address] : []))
 
@@ -93,7 +113,7 @@ export async function prepareSubstitution(
 
   async function begin(plan: Plan): Promise<void> {
     await end()
-    rememberRevocations(store, evidence)
+    await keepMemory(store, { evidence, policy, caches: order, now, ...reach })
     const steps = substitutesOf(plan.steps)
     const accepted = steps.flatMap((step) => step.accepted)
     const built = plan.steps.filter(({ kind }) => kind === 'build').map((step) => step.package)
@@ -103,8 +123,8 @@ export async function prepareSubstitution(
       const workspace = await store.createWorkspace()
       const bytes = accepted.reduce((sum, one) => sum + one.bytes, 0)
       const { pace, signal } = options
-      // First, as threads take their time to start.
-      const pool = await openPool({ bytes, candidates: closure.candidates, pace, signal })
+      const pool = await openPool({ bytes, candidates: closure.candidates, pace, signal, threads })
+      threads = undefined
       under = { adopter: createAdopter(store, workspace), workspace, pool, record: undefined }
     }
     const record = writeDecisionRecord(store, { policy, evidence, decisions })
@@ -168,8 +188,10 @@ export async function prepareSubstitution(
     choose: decided.choose,
     reports: asked.reports,
     evidence,
+    alarms,
     whyBuilt: decided.whyBuilt,
     decisionsAbout: decided.decisionsAbout,
+    decisionsFor: decided.decisionsFor,
     secondsOf: decided.secondsOf,
     transferBytesOf: asked.transferBytesOf,
     giveUp: (recipes) => {
@@ -179,6 +201,7 @@ export async function prepareSubstitution(
       const decisions = [...closure.packages.flatMap(decided.decisionsAbout), ...decided.inputs]
       return conflictsIn(decisions, evidence, now).flatMap((one) => (keepDivergence(store, one) ? one.path : []))
     },
+    keepAlarms: () => keepAlarms(store, alarms, now),
     begin,
     substitute,
     noteBuilt: (items, onEvent) => {
@@ -190,7 +213,10 @@ export async function prepareSubstitution(
         onEvent?.({ kind: 'divergence', path: item.path, built: item.outputDigest, attested })
       }
     },
-    [Symbol.asyncDispose]: end,
+    async [Symbol.asyncDispose]() {
+      await end()
+      await (await threads)?.[Symbol.asyncDispose]()
+    },
   }
 }
 
@@ -204,31 +230,25 @@ type UnderWay = {
 /** Failures of a cache in a run, after which it is left alone. */
 const MOST_STRIKES = 3
 
-type Asked = Pick<Gathered, 'evidence' | 'reports' | 'transferBytesOf'>
+type Asked = Pick<Gathered, 'brought' | 'reports' | 'transferBytesOf'>
 
-/** With the revocations that are known from before. What several caches know comes several times. */
 async function ask(
-  packages: readonly EvaluatedPackage[],
-  targets: readonly EvaluatedPackage[],
-  { store, policy, caches, signal, pace, patienceSeconds }: SubstitutionOptions,
+  question: Question,
+  { policy, caches, signal, pace, patienceSeconds }: SubstitutionOptions,
 ): Promise<Asked> {
-  const remembered = rememberedRevocations(store)
-  if (caches.length === 0 || !couldAccept(policy))
-    return { evidence: remembered, reports: [], transferBytesOf: () => undefined }
+  if (caches.length === 0 || !couldAccept(policy)) return { brought: [], reports: [], transferBytesOf: () => undefined }
   const connections = await Promise.all(
     caches.map((address) => connectToCache(address, pace === undefined ? {} : { pace })),
   )
   try {
-    const of = (list: readonly EvaluatedPackage[]) => list.map(({ recipeHash }) => recipeHash)
-    const question = { recipes: of(packages), targets: of(targets) }
-    const { evidence, reports, transferBytesOf } = await gatherEvidence(connections, question, {
-      signal,
-      patienceSeconds,
-    })
-    return { evidence: [...remembered, ...evidence], reports, transferBytesOf }
+    return await gatherEvidence(connections, question, { signal, patienceSeconds })
   } finally {
     for (const connection of connections) connection[Symbol.dispose]()
   }
+}
+
+function hashesOf(packages: readonly EvaluatedPackage[]): readonly RecipeHash[] {
+  return packages.map(({ recipeHash }) => recipeHash)
 }
 
 function directoryFor(workspace: Workspace, { path }: AcceptedOutput): string {

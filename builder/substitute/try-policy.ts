@@ -6,18 +6,24 @@ import { readdirSync } from 'node:fs'
 import type { Sha256 } from '../../format/hash.ts'
 import { parseStorePath, type StorePath } from '../../format/store-path.ts'
 import type { Store } from '../../store/store.ts'
-import { type VerificationMemory, verifyEvidence } from '../../trust/evidence.ts'
+import { type VerifiedEvidence, verifyEvidence } from '../../trust/evidence.ts'
 import type { Decision } from '../../trust/policy/decision.ts'
 import { evaluate } from '../../trust/policy/evaluate.ts'
 import type { Policy } from '../../trust/policy/policy.ts'
 import { type DecisionRecord, readDecisionRecord } from './decision-records.ts'
+import { rememberedRevocations } from './revocations.ts'
 
 export type Tried = { readonly path: StorePath; readonly accepted: boolean; readonly decision: Decision }
 
-/** Every substituted item of the store, sorted by path. Throws ABN_DECISION_MISSING or ABN_DECISION_INVALID. */
-export function acceptedUnder(store: Store, policy: Policy, now: number): readonly Tried[] {
+/**
+ * Every substituted item of the store, sorted by path; `now` in seconds, or 'then' for the time when each was decided about, as what
+ * witnesses and revocation lists say is soon too old. Throws ABN_DECISION_MISSING or ABN_DECISION_INVALID.
+ */
+export function acceptedUnder(store: Store, policy: Policy, now: number | 'then'): readonly Tried[] {
   const records = new Map<Sha256, DecisionRecord>()
-  const memory: VerificationMemory = new Map()
+  const verified = new Map<Sha256, VerifiedEvidence>()
+  // What was taken back since counts, whenever it is looked at.
+  const remembered = rememberedRevocations(store)
   return itemsOf(store).flatMap((path): Tried[] => {
     const { origin, outputDigest } = store.readItem(path)
     if (origin.kind !== 'substituted') return []
@@ -25,7 +31,9 @@ export function acceptedUnder(store: Store, policy: Policy, now: number): readon
     records.set(origin.decision, record)
     const before = record.decisions.find(({ request }) => request.path === path && request.depth === null)
     if (before === undefined) return []
-    const decision = evaluate(before.request, verifyEvidence(record.evidence, policy, { memory }), policy, now)
+    const evidence = verified.get(origin.decision) ?? verifyEvidence([...record.evidence, ...remembered], policy)
+    verified.set(origin.decision, evidence)
+    const decision = evaluate(before.request, evidence, policy, now === 'then' ? before.now : now)
     const { outcome } = decision
     return [{ path, accepted: outcome.kind === 'accepted' && outcome.digest === outputDigest, decision }]
   })

@@ -14,6 +14,7 @@ import { statementPayloadType } from '../../trust/statement.ts'
 import { encodeTime } from '../../trust/time.ts'
 import { type BuiltNote, readBuiltNote, readDecisionRecord, replayRecord } from './decision-records.ts'
 import { type Divergence, readDivergence } from './divergences.ts'
+import { findTakenBack, type TakenBack } from './taken-back.ts'
 
 export type Why = {
   readonly item: Item
@@ -22,6 +23,8 @@ export type Why = {
   /** Of what was built although there is a policy. */
   readonly note: BuiltNote | undefined
   readonly divergence: Divergence | undefined
+  /** By operators who had agreed, as far as this machine knows. */
+  readonly takenBack: TakenBack | undefined
 }
 
 /** Throws ABN_ITEM_MISSING, ABN_DECISION_MISSING, ABN_DECISION_INVALID or ABN_DECISION_DIFFERS. */
@@ -31,11 +34,11 @@ export function whyOf(store: Store, path: StorePath): Why {
   const { origin } = item
   if (origin.kind === 'substituted') {
     const decision = replayRecord(readDecisionRecord(store, origin.decision), path)
-    return { item, decision, note: undefined, divergence }
+    return { item, decision, note: undefined, divergence, takenBack: findTakenBack(store).of(path) }
   }
   const note = readBuiltNote(store, path)
   const decision = note?.record ? replayRecord(readDecisionRecord(store, note.record), path) : undefined
-  return { item, decision, note, divergence }
+  return { item, decision, note, divergence, takenBack: undefined }
 }
 
 /**
@@ -57,10 +60,21 @@ export function verificationSummaryOf({ item, decision }: Why, verifier?: Public
       policy: { uri: 'abnpkg:policy', digest: { sha256: decision.policy } },
       inputAttestations: decision.evidence.map((sha256) => ({ digest: { sha256 } })),
       verificationResult: isPassed ? 'PASSED' : 'FAILED',
-      verifiedLevels: outcome.kind === 'accepted' ? [`ABNPKG_OPERATORS_${outcome.operators.length}`] : [],
+      verifiedLevels: outcome.kind === 'accepted' ? levelsOf(outcome.operators, decision) : [],
       slsaVersion: '1.0',
     },
   }
+}
+
+/** Levels of our own, which say what was satisfied. A simulated TEE is none. */
+function levelsOf(operators: readonly string[], { conditions, reasons }: Decision): readonly string[] {
+  const levels = (conditions?.factors ?? []).flatMap((factor) => {
+    if (factor.kind === 'logged') return ['ABNPKG_LOGGED']
+    return factor.kind === 'witnessed' ? [`ABNPKG_WITNESSED_${factor.atLeast}`] : []
+  })
+  const tees = reasons.flatMap((one) => (one.kind === 'tee-accepted' && one.root === 'intel' ? one.operator : []))
+  const count = new Set(tees).size
+  return [`ABNPKG_OPERATORS_${operators.length}`, ...new Set(levels), ...(count > 0 ? [`ABNPKG_TEE_${count}`] : [])]
 }
 
 /** The summary in a DSSE envelope, as statements are. Undefined when nothing was decided. */

@@ -1,7 +1,10 @@
 // abnpkg provenance NAME
 import { findPackage } from '../../builder/evaluate/find.ts'
 import type { OutputProvenance } from '../../builder/substitute/provenance.ts'
+import type { SessionSummary } from '../../builder/substitute/session-summary.ts'
 import { AbnError } from '../../format/errors.ts'
+import { textOfObjection } from '../../trust/policy/explain.ts'
+import { encodeTime } from '../../trust/time.ts'
 import { textOption } from '../args.ts'
 import type { Command } from '../commands.ts'
 import { oneName } from '../names.ts'
@@ -36,7 +39,10 @@ export const provenance: Command = {
     else {
       for (const { name, version, recipe, sources, outputs } of chain.entries) {
         output.line(`${output.paint('bold', name)} ${version}  recipe ${recipe.slice(0, 16)}…`)
-        for (const one of outputs) output.line(`  ${custodyText(one)}`)
+        for (const one of outputs) {
+          output.line(`  ${custodyText(one)}`)
+          if (one.kind === 'substituted') for (const each of one.sessions) output.line(`    ${sessionText(each)}`)
+        }
         for (const source of sources) output.line(`  source ${source}`)
       }
     }
@@ -55,5 +61,29 @@ function custodyText(one: OutputProvenance): string {
       return `${one.path}: not in the store`
     default:
       return one satisfies never
+  }
+}
+
+function sessionText({ operator, session, from, until, tee, simulated, quote }: SessionSummary): string {
+  const where = simulated ? 'a SIMULATED TEE, which proves nothing' : tee === 'none' ? 'no TEE' : `a TEE (${tee})`
+  const span = `${encodeTime(from)} to ${encodeTime(until)}`
+  return `session ${session.slice(0, 12)}… of ${operator}, ${span}, in ${where}${quoteText(quote)}`
+}
+
+function quoteText(quote: SessionSummary['quote']): string {
+  switch (quote.kind) {
+    case 'none':
+      return ''
+    case 'not-judged':
+      return ': the policy says nothing about TEEs'
+    case 'accepted': {
+      const { status, advisories, evaluationNumber, measurement } = quote
+      const advised = advisories.length === 0 ? '' : ` (${advisories.join(', ')})`
+      return `: ${status}${advised} by evaluation ${evaluationNumber}, running ${measurement}`
+    }
+    case 'refused':
+      return `: not accepted, ${quote.objections.map(textOfObjection).join('; ')}`
+    default:
+      return quote satisfies never
   }
 }

@@ -1,9 +1,11 @@
 // abnpkg verify [NAME...]
+import { AbnError } from '../../format/errors.ts'
 import type { StorePath } from '../../format/store-path.ts'
 import { sharedLockIfWritable } from '../../store/hold.ts'
 import type { Store } from '../../store/store.ts'
 import type { Problem, Verified } from '../../store/verify.ts'
-import type { Arguments } from '../args.ts'
+import { timeOf } from '../../trust/time.ts'
+import { type Arguments, textOption } from '../args.ts'
 import type { Command, Surroundings } from '../commands.ts'
 import { countText, type Output, sizeText } from '../output.ts'
 import { workOptions } from '../plans/work.ts'
@@ -14,19 +16,32 @@ import { allPaths, namedInStore } from '../store/store-names.ts'
 const { 'dry-run': _, ...repairOptions } = workOptions
 
 export const verify: Command = {
-  usage: '[NAME...]',
+  usage: '[NAME...] | --bundle FILE [NAME...]',
   details: [
     'Compares the contents of the whole store, or of packages and all that they refer to, with the digests that were registered. Says what',
     'differs, is missing or cannot be read; the exit status is 1 then. With --repair, what is damaged is fetched or built again, as the',
     'policy says, and takes the place of what was there if it has the digest that was registered.',
+    'With --bundle, says what the policy makes of the evidence in a file (abnpkg log prove -o writes one), about packages or about those that',
+    'the lock of this project names, without a network; the exit status is 1 when something is refused. Whether a log has only grown since,',
+    'a file cannot show.',
   ].join('\n'),
   options: {
     repair: { type: 'boolean', help: 'fetch or build again what is damaged' },
+    bundle: { type: 'string', value: 'FILE', help: 'decide from the evidence in this file alone' },
+    at: { type: 'string', value: 'TIME', help: '--bundle: as of another time than now, such as 2026-11-22T00:00:00Z' },
     ...profileOption,
     ...repairOptions,
   },
   async run(args, surroundings) {
     const { output, signal } = surroundings
+    const bundle = textOption(args, 'bundle')
+    if (bundle !== undefined) {
+      if (args.options.repair === true) throw usage('--bundle and --repair exclude each other')
+      const now = timeIn(args)
+      const { verifyBundle } = await import('../logs/verify-bundle.ts')
+      return verifyBundle(bundle, now, { args, surroundings })
+    }
+    if (args.options.at !== undefined) throw usage('--at goes with --bundle')
     const isRepairing = args.options.repair === true
     const store = isRepairing ? storeFor(args) : existingStore(args)
     if (store === undefined) {
@@ -118,4 +133,14 @@ function reasonOf(problem: Problem): string {
     default:
       return problem satisfies never
   }
+}
+
+function timeIn(args: Arguments): number {
+  const text = textOption(args, 'at')
+  if (text === undefined) return Math.floor(Date.now() / 1000)
+  return timeOf(text, { path: '', fail: (reason) => usage(`--at: ${reason}, got '${text}'`) })
+}
+
+function usage(reason: string): AbnError {
+  return new AbnError('ABN_USAGE', `verify: ${reason}`, { hint: "see 'abnpkg verify --help'" })
 }

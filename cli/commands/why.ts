@@ -61,13 +61,14 @@ export const why: Command = {
     for (const one of found) await explain(one, output)
     const { jsonOfDecision } = await import('../../trust/policy/decision-schema.ts')
     output.document(
-      found.map(({ item, decision, note, divergence }) => ({
+      found.map(({ item, decision, note, divergence, takenBack }) => ({
         path: item.path,
         outputDigest: item.outputDigest,
         origin: item.origin,
         because: note?.because ?? null,
         decision: decision ? jsonOfDecision(decision) : null,
         divergence: divergence ?? null,
+        takenBack: takenBack ?? null,
       })),
     )
     return 0
@@ -82,7 +83,7 @@ const BECAUSE = {
   'source-only': 'because of --source-only',
 }
 
-async function explain({ item, decision, note, divergence }: Why, output: Output): Promise<void> {
+async function explain({ item, decision, note, divergence, takenBack }: Why, output: Output): Promise<void> {
   const { origin } = item
   const at = new Date(origin.at * 1000).toISOString().slice(0, 19).replace('T', ' ')
   output.line(output.paint('bold', item.path))
@@ -95,6 +96,15 @@ async function explain({ item, decision, note, divergence }: Why, output: Output
   if (decision) {
     const { linesOfDecision } = await import('../../trust/policy/explain.ts')
     for (const line of linesOfDecision(decision)) output.line(`  ${line}`)
+  }
+  if (takenBack) {
+    const { operators, isStillAccepted } = takenBack
+    output.line(`  ${output.paint('red', 'TAKEN BACK')} since then: what ${operators.join(' and ')} had stated`)
+    output.line(
+      isStillAccepted
+        ? '    without that, the rule is still satisfied'
+        : `    without that, it would not have been fetched; 'abnpkg challenge ${item.name}' builds it here and compares`,
+    )
   }
   if (divergence) {
     output.line(

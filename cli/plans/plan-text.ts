@@ -9,16 +9,19 @@ export type ShownPlan = {
   readonly plan: Plan
   /** Undefined when nothing was asked: everything is built. */
   readonly substitution: Substitution | undefined
+  /** plan-reasons.ts; undefined when nothing was asked. */
+  readonly words: typeof import('./plan-reasons.ts') | undefined
   readonly estimate: Estimate | undefined
 }
 
-export function planLines({ plan, substitution, estimate }: ShownPlan): string[] {
+export function planLines({ plan, substitution, words, estimate }: ShownPlan): string[] {
   const { steps, downloads } = plan
   const lines: string[] = []
   if (steps.length > 0)
     for (const report of substitution?.reports ?? []) {
       if (report.kind === 'failed') lines.push(`cache ${report.address} is left out: ${report.reason}`)
     }
+  if (steps.length > 0) lines.push(...(words?.alarmLines(substitution?.alarms ?? []) ?? []))
   lines.push(...substituteLines(steps, estimate))
   if (downloads.length > 0) {
     const sizes = downloads.flatMap(({ size }) => size ?? [])
@@ -35,7 +38,7 @@ export function planLines({ plan, substitution, estimate }: ShownPlan): string[]
   if (builds.length > 0) {
     lines.push(`to build: ${countText(builds.length, 'package')}${buildTimeText(estimate, substitution)}`)
     lines.push(...wrapped(builds.map(nameOf)))
-    if (substitution) lines.push(...whyLines(builds, substitution))
+    if (substitution && words) lines.push(...whyLines(builds, (one) => words.reasonText(one, substitution)))
   }
   return lines
 }
@@ -70,42 +73,15 @@ function buildTimeText(estimate: Estimate | undefined, substitution: Substitutio
 const SHOWN = 6
 
 /** The reasons, each with the packages for which it holds. */
-function whyLines(builds: readonly EvaluatedPackage[], substitution: Substitution): string[] {
-  const byReason = Map.groupBy(builds, (one) => reasonText(one, substitution))
+function whyLines(builds: readonly EvaluatedPackage[], reasonOf: (one: EvaluatedPackage) => string): string[] {
+  const byReason = Map.groupBy(builds, reasonOf)
   return [...byReason].map(([reason, ones]) => {
     const names = ones.slice(0, SHOWN).map(nameOf).join(', ')
     return `  ${reason}: ${names}${ones.length > SHOWN ? `, and ${ones.length - SHOWN} more` : ''}`
   })
 }
 
-/** One line. */
-export function reasonText(one: EvaluatedPackage, substitution: Pick<Substitution, 'whyBuilt'>): string {
-  const why = substitution.whyBuilt(one)
-  switch (why.kind) {
-    case 'missed':
-      return 'no cache has what was accepted'
-    case 'references':
-      return `it is said to refer to ${why.path}, from which it is not made`
-    case 'not-asked':
-      return 'nobody was asked'
-    case 'refused': {
-      const reasons = why.decisions.flatMap(({ outcome, reasons: all }) => (outcome.kind === 'refused' ? all : []))
-      const divergence = reasons.find(({ kind }) => kind === 'divergence')
-      if (divergence) return 'the operators contradict each other'
-      if (reasons.some(({ kind }) => kind === 'source-only')) return 'the policy wants it from source'
-      if (reasons.some(({ kind }) => kind === 'input-not-accepted')) return 'its inputs are not accepted'
-      const few = reasons.find((reason) => reason.kind === 'too-few')
-      if (few?.kind === 'too-few') return `${few.counted} of the ${few.wanted} operators agree that the policy wants`
-      const required = reasons.find((reason) => reason.kind === 'required-missing')
-      if (required?.kind === 'required-missing') return `${required.operator} has to agree`
-      return 'the policy is not satisfied'
-    }
-    default:
-      return why satisfies never
-  }
-}
-
-export function jsonOfPlan({ plan, substitution, estimate }: ShownPlan) {
+export function jsonOfPlan({ plan, substitution, words, estimate }: ShownPlan) {
   return {
     substitutes: plan.steps.flatMap((step) =>
       step.kind === 'build'
@@ -124,10 +100,15 @@ export function jsonOfPlan({ plan, substitution, estimate }: ShownPlan) {
     builds: plan.steps.flatMap((step) =>
       step.kind === 'substitute'
         ? []
-        : { ...identityOf(step), ...(substitution ? { because: reasonText(step.package, substitution) } : {}) },
+        : {
+            ...identityOf(step),
+            ...(substitution && words ? { because: words.reasonText(step.package, substitution) } : {}),
+          },
     ),
     downloads: plan.downloads.map(({ sha256, hint, size }) => ({ sha256, hint, size })),
-    ...(substitution ? { caches: substitution.reports, estimate } : {}),
+    ...(substitution && words
+      ? { caches: substitution.reports, alarms: substitution.alarms.map(words.jsonOfAlarm), estimate }
+      : {}),
   }
 }
 

@@ -123,6 +123,7 @@ async function carryOutOnce(plan: WorkPlan, work: Work) {
   for (const path of plan.substitution?.keepConflicts() ?? []) {
     output.note(`DIVERGENCE: operators contradict each other about ${path}; kept in var/divergences`)
   }
+  for (const line of shown.words?.keptLines(plan.substitution?.keepAlarms() ?? []) ?? []) output.note(line)
   await requireLeave(shown, work)
   await keepReasons(plan, work)
   const { realise } = await import('../../builder/realise/realise.ts')
@@ -149,7 +150,8 @@ async function keepReasons(plan: WorkPlan, { args, store }: Work): Promise<void>
 async function shownPlan(plan: WorkPlan): Promise<ShownPlan> {
   const { substitution } = plan
   const { estimateOf } = await import('../../builder/substitute/estimate.ts')
-  return { plan, substitution, estimate: estimateOf(plan, substitution) }
+  const words = substitution === undefined ? undefined : await import('./plan-reasons.ts')
+  return { plan, substitution, words, estimate: estimateOf(plan, substitution) }
 }
 
 const LONG_SECONDS = 300

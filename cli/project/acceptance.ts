@@ -1,19 +1,20 @@
 // An acceptance in the words of a lock, and whether one asks for less than another.
 import type { Acceptance } from '../../format/lockfile.ts'
 import { compareBytewise } from '../../format/order.ts'
-import type { Decision } from '../../trust/policy/decision.ts'
+import type { Decision, Reason } from '../../trust/policy/decision.ts'
 import type { Factor } from '../../trust/policy/policy.ts'
 
 /** Of a decision that accepts. */
-export function acceptanceOf({ outcome, conditions, policy }: Decision): Acceptance {
+export function acceptanceOf({ outcome, conditions, policy, reasons }: Decision): Acceptance {
   if (outcome.kind !== 'accepted' || conditions === null) throw new TypeError('acceptanceOf: nothing was accepted')
-  const factors = [...conditions.factors.map(wordOfFactor), `depth:${conditions.depth}`]
+  const words = conditions.factors.map((factor) => wordOfFactor(factor, reasons))
+  const factors = [...words, `depth:${conditions.depth}`]
   const sorted = [...new Set(factors)].sort(compareBytewise)
   return { kind: 'accepted', policy, operators: [...outcome.operators].sort(compareBytewise), factors: sorted }
 }
 
-/** A factor in one word, as docs/formats/lockfile.md lists them. */
-export function wordOfFactor(factor: Factor): string {
+/** A factor in one word, as docs/formats/lockfile.md lists them; `reasons` are those of the decision that it satisfied. */
+export function wordOfFactor(factor: Factor, reasons: readonly Reason[] = []): string {
   switch (factor.kind) {
     case 'operators':
       return `operators:${factor.atLeast}${factor.among === null ? '' : `:${factor.among.join(',')}`}`
@@ -24,14 +25,22 @@ export function wordOfFactor(factor: Factor): string {
       return `age:${factor.minimum ?? '-'}:${factor.maximum ?? '-'}`
     case 'revocations':
       return `revocations:${factor.within}`
+    case 'witnessed':
+      return `witnessed:${factor.atLeast}:${factor.within}`
+    case 'tee':
+      return `tee:${factor.atLeast}${teesIn(reasons) < factor.atLeast ? ':simulated' : ''}`
     case 'built':
     case 'logged':
-    case 'witnessed':
-    case 'tee':
       return factor.kind
     default:
       return impossible(factor)
   }
+}
+
+/** How many operators were in a TEE that is none of the simulated ones. */
+export function teesIn(reasons: readonly Reason[]): number {
+  const real = reasons.flatMap((one) => (one.kind === 'tee-accepted' && one.root === 'intel' ? one.operator : []))
+  return new Set(real).size
 }
 
 /**
@@ -66,6 +75,10 @@ function implies(word: string, wanted: string, operators: readonly string[]): bo
       return names(values[0]).every((name) => names(others[0]).includes(name))
     case 'revocations':
       return within(others[0]) <= within(values[0])
+    case 'witnessed':
+      return Number(others[0]) >= Number(values[0]) && within(others[1]) <= within(values[1])
+    case 'tee':
+      return Number(others[0]) >= Number(values[0]) && (others[1] === undefined || others[1] === values[1])
     case 'age':
       return (
         Number(others[0] === '-' ? 0 : others[0]) >= Number(values[0] === '-' ? 0 : values[0]) &&

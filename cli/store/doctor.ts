@@ -50,6 +50,8 @@ export async function* findings(args: Arguments, signal: AbortSignal): AsyncGene
     ['PATH', () => path(root, args)],
     ['clock', () => clock(root)],
     ['policy', policy],
+    ['logs', () => logs(root)],
+    ['revocations', () => revocations(root)],
     ['caches', () => caches(args, signal)],
   ]
   for (const [name, look] of looks) {
@@ -260,6 +262,36 @@ function policy(): Found {
     return { state: 'warning', text: `${configured.file}, but no cache to ask`, mend: 'abnpkg cache add ADDRESS' }
   }
   return good(configured.file)
+}
+
+/** Nothing where there is nothing to say. A damaged file throws, with what to do. */
+async function logs(root: string): Promise<readonly Found[]> {
+  if (!existsSync(`${root}/var/trust`)) return []
+  const { listAlarms } = await import('../../builder/substitute/alarms.ts')
+  const { readMemory } = await import('../../builder/substitute/memory.ts')
+  const named = configuration().policy
+  if (named !== undefined) readMemory({ root }, named.policy, Math.floor(Date.now() / 1000))
+  const alarms = listAlarms({ root })
+  if (alarms.length === 0) return []
+  const text = `${countText(alarms.length, 'alarm')} in ${root}/var/trust/alarms`
+  return [{ state: 'warning', text, mend: "abnpkg log status; 'abnpkg log check FILE' tells what one shows" }]
+}
+
+/** What was fetched on the word of operators who have taken it back since. */
+async function revocations(root: string): Promise<readonly Found[]> {
+  const store = existing(root)
+  if (store === undefined || !existsSync(`${root}/var/trust`)) return []
+  const { findTakenBack } = await import('../../builder/substitute/taken-back.ts')
+  const found = findTakenBack(store).all()
+  const lost = found.filter(({ isStillAccepted }) => !isStillAccepted)
+  const operators = [...new Set(found.flatMap((one) => one.operators))].sort()
+  if (found.length === 0) return []
+  const count = lost.length > 0 ? lost.length : found.length
+  const rest = `${countText(count, 'fetched item')} ${count === 1 ? 'rests' : 'rest'} on what ${operators.join(' and ')} took back`
+  const first = (lost[0] ?? found[0])?.path ?? ''
+  if (lost.length === 0) return [{ state: 'warning', text: `${rest}; the policy is satisfied without it` }]
+  const mend = "'abnpkg why NAME' tells; 'abnpkg challenge NAME' builds it here and compares"
+  return [{ state: 'wrong', text: `${rest}, such as ${first}`, mend }]
 }
 
 async function caches(args: Arguments, signal: AbortSignal): Promise<Found | readonly Found[]> {

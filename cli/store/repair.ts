@@ -9,6 +9,7 @@ import type { EvaluatedPackage } from '../../builder/evaluate/package.ts'
 import { AbnError } from '../../format/errors.ts'
 import type { StorePath } from '../../format/store-path.ts'
 import { finishDirectory } from '../../store/canonicalise.ts'
+import { withDiskErrors } from '../../store/io-errors.ts'
 import { encodeItem } from '../../store/item.ts'
 import { recordPathOf } from '../../store/layout.ts'
 import { openStore, type Store } from '../../store/store.ts'
@@ -35,7 +36,9 @@ export async function repair(problems: readonly Problem[], options: RepairOption
   }
   if (makers.size === 0) return []
   using workspace = await store.createWorkspace()
-  const second = secondStore(store, damaged, `${workspace.directory}/root`)
+  const second = withDiskErrors('cannot prepare the repair', () =>
+    secondStore(store, damaged, `${workspace.directory}/root`),
+  )
   const work = { args, store: second, evaluation, surroundings }
   await carryOut(await planFor([...new Set(makers.values())], work), work)
   const repaired: StorePath[] = []
@@ -68,12 +71,18 @@ function makersOf(damaged: ReadonlySet<StorePath>, evaluation: Evaluation): Read
   return makers
 }
 
-/** Has what the store has but for what is damaged; shares its caches and logs. */
-function secondStore(store: Store, damaged: ReadonlySet<StorePath>, root: string): Store {
-  mkdirSync(`${root}/var`, { recursive: true })
-  symlinkSync(store.layout.cache, `${root}/var/cache`)
-  symlinkSync(store.layout.log, `${root}/var/log`)
+/**
+ * Has what the store has but for what is damaged. Shares its caches, its logs, and what it has learnt of others and must not forget, such
+ * as revocations: else whoever damages an item could have it fetched again on a word that was taken back.
+ */
+export function secondStore(store: Store, damaged: ReadonlySet<StorePath>, root: string): Store {
+  for (const name of SHARED) {
+    mkdirSync(`${store.root}/var/${name}`, { recursive: true })
+    mkdirSync(`${root}/var`, { recursive: true })
+    symlinkSync(`${store.root}/var/${name}`, `${root}/var/${name}`)
+  }
   const second = openStore({ root, durable: store.isDurable })
+  symlinkSync(`${store.layout.locks}/trust`, `${second.layout.locks}/trust`)
   for (const path of allPaths(store)) {
     if (damaged.has(path) || !isReadable(store, path)) continue
     symlinkSync(store.physicalPath(path), second.physicalPath(path))
@@ -81,6 +90,8 @@ function secondStore(store: Store, damaged: ReadonlySet<StorePath>, root: string
   }
   return second
 }
+
+const SHARED = ['cache', 'divergences', 'failed', 'log', 'trust']
 
 function isReadable(store: Store, path: StorePath): boolean {
   try {

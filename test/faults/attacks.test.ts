@@ -6,6 +6,12 @@ import { alice, attempt, bob, carol, honest, violations } from './_support/world
 import { attacksInArchives } from './attacks-archive.ts'
 import { attacksOnEvidence } from './attacks-evidence.ts'
 import { attacksOnForm } from './attacks-form.ts'
+import { attacksOnLogs } from './attacks-log.ts'
+import { attacksByMirrors } from './attacks-mirror.ts'
+import { moreAttacks } from './attacks-more.ts'
+import { attacksOnCaches } from './attacks-server.ts'
+import { attacksOnSessions } from './attacks-session.ts'
+import { attacksOnTees } from './attacks-tee.ts'
 import { attacksInTransport } from './attacks-transport.ts'
 
 test('an honest cache: one question, and both outputs come', async (t) => {
@@ -22,5 +28,20 @@ const withstood = test.macro(async (t, attack: Attack) => {
   t.is(await complaintOf(attack), undefined)
 })
 
-for (const attack of [...attacksOnEvidence, ...attacksOnForm, ...attacksInTransport, ...attacksInArchives])
-  test.serial(attack.name, withstood, attack)
+const attacks = [
+  ...attacksOnEvidence,
+  ...attacksOnForm,
+  ...attacksInTransport,
+  ...attacksInArchives,
+  ...attacksOnLogs,
+  ...attacksOnTees,
+  ...attacksOnSessions,
+  ...moreAttacks,
+]
+for (const attack of attacks) test.serial(attack.name, withstood, attack)
+
+for (const { name, make } of [...attacksByMirrors, ...attacksOnCaches]) {
+  test.serial(name, async (t) => {
+    t.is(await make(), undefined)
+  })
+}

@@ -3,13 +3,18 @@ import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { zstdCompressSync } from 'node:zlib'
 import test from 'ava'
+import { openPool, startThreads } from '../../../builder/substitute/pool.ts'
+import { storeItemOf } from '../../../format/store-path.ts'
+import { outputDigestOfDirectory } from '../../../store/output-digest.ts'
 import { encodeBundle } from '../../../trust/bundle.ts'
+import { temporaryDirectory } from '../../_support/temporary.ts'
 import { archives, type Behaviour, bundled, raw, send, startHostileCache } from '../../faults/_support/hostile-cache.ts'
 import {
   alice,
   attempt,
   attestationBy,
   base,
+  basePath,
   bob,
   carol,
   fileOf,
@@ -22,6 +27,7 @@ import {
   statedOf,
   user,
   userOutput,
+  userPath,
 } from '../../faults/_support/world.ts'
 
 const everybody = honest(alice, bob, carol)
@@ -60,7 +66,7 @@ const largeOutput = outputOf(
   [],
   [
     { kind: 'directory', path: '' },
-    fileOf('large', Array.from({ length: 250_000 }, (_, i) => `${(i * 2_654_435_761) % 4_294_967_291}\n`).join('')),
+    fileOf('large', Array.from({ length: 1_300_000 }, (_, i) => `${(i * 2_654_435_761) % 4_294_967_291}\n`).join('')),
     fileOf('small', 'x'),
   ],
 )
@@ -68,7 +74,7 @@ const largePacked = packed(largeOutput)
 const aboutLarge = [alice, bob].map((signer) => attestationBy(signer, other, { outputs: [statedOf(largeOutput)] }))
 
 test('a large one too, which is unpacked while it comes', async (t) => {
-  t.true(largeOutput.archive.length > 2.5e6, String(largeOutput.archive.length))
+  t.true(largeOutput.archive.length > 12 * 1024 * 1024, String(largeOutput.archive.length))
   const most = Math.ceil(largePacked.length / 4)
   const archive = archives({ [largeOutput.digest]: breaking(largePacked, most) })
   await using cache = await startHostileCache({ evidence: bundled(aboutLarge), archive })
@@ -130,4 +136,38 @@ test('several threads: what is wrong is refused in each, and taken from the next
     t.true(bytes >= hugePacked.length, `${bytes} of at least ${hugePacked.length} bytes were told about`)
     t.is(store.readItem(hugeOutput.path).outputDigest, hugeOutput.digest)
   })
+})
+
+test('threads that were started before it was known what would come', async (t) => {
+  const few = [basePath, userPath]
+  t.is(startThreads({ candidates: few }), undefined, 'so few outputs are received without')
+  const many = [...few, ...Array.from({ length: 98 }, () => basePath)]
+  const threads = startThreads({ candidates: many })
+  if (threads === undefined) return t.fail()
+  const { receivers } = await threads
+  t.true(receivers.length > 0)
+  await using cache = await startHostileCache({ archive: archives() })
+  const directory = temporaryDirectory(t)
+  const asked = [...Array(12).keys()].map((i) => ({
+    item: storeItemOf(userPath),
+    directory: `${directory}/${i}/output`,
+    digest: userOutput.digest,
+    bytes: userOutput.archive.length,
+    references: userOutput.references,
+    caches: [cache.address],
+  }))
+  {
+    await using pool = await openPool({ bytes: 0, candidates: many, threads })
+    const received = await Promise.all(
+      asked.map((receipt) =>
+        pool.receive(
+          () => receipt,
+          () => {},
+        ),
+      ),
+    )
+    t.deepEqual(new Set(received.map(({ from }) => from)), new Set([cache.address]))
+    for (const { item, directory: made } of asked)
+      t.is(outputDigestOfDirectory(made, item).outputDigest, userOutput.digest)
+  }
 })

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { weakness, wordOfFactor } from '../../../cli/project/acceptance.ts'
 import { sha256Of } from '../../../format/hash.ts'
 import type { Acceptance } from '../../../format/lockfile.ts'
+import type { Reason } from '../../../trust/policy/decision.ts'
 
 const accepted = (operators: string, factors: string): Acceptance => ({
   kind: 'accepted',
@@ -34,6 +35,25 @@ test('a factor less', weaker, two, accepted('alice bob', 'depth:outputs operator
 test('a factor more', weaker, two, accepted('alice bob', 'built depth:outputs logged operators:2'), false)
 test('fewer have to agree', weaker, two, accepted('alice bob', 'built depth:outputs operators:1'), true)
 test('more have to agree', weaker, two, accepted('alice bob carol', 'built depth:outputs operators:3'), false)
+const wholly = accepted('alice bob', 'logged operators:2 tee:1 witnessed:2:86400')
+test('not logged any more', weaker, wholly, accepted('alice bob', 'operators:2 tee:1 witnessed:2:86400'), true)
+test('without witnesses', weaker, wholly, accepted('alice bob', 'logged operators:2 tee:1'), true)
+test('fewer witnesses', weaker, wholly, accepted('alice bob', 'logged operators:2 tee:1 witnessed:1:86400'), true)
+test('witnesses of long ago', weaker, wholly, accepted('alice bob', 'logged operators:2 tee:1 witnessed:2:86401'), true)
+test('more witnesses, lately', weaker, wholly, accepted('alice bob', 'logged operators:2 tee:1 witnessed:3:60'), false)
+test('without a TEE', weaker, wholly, accepted('alice bob', 'logged operators:2 witnessed:2:86400'), true)
+test('more TEEs', weaker, wholly, accepted('alice bob', 'logged operators:2 tee:2 witnessed:2:86400'), false)
+test('fewer TEEs', weaker, accepted('alice', 'tee:2'), accepted('alice', 'tee:1'), true)
+test(
+  'a simulated TEE in place of a real one',
+  weaker,
+  wholly,
+  accepted('alice bob', 'logged operators:2 tee:1:simulated witnessed:2:86400'),
+  true,
+)
+test('a real TEE in place of a simulated one', weaker, accepted('a', 'tee:1:simulated'), accepted('a', 'tee:1'), false)
+test('a simulated TEE as before', weaker, accepted('a', 'tee:1:simulated'), accepted('a', 'tee:1:simulated'), false)
+test('all that was there, built here', weaker, wholly, built, false)
 test('less depth', weaker, accepted('alice', 'depth:seed'), accepted('alice', 'depth:inputs'), true)
 test('more depth', weaker, accepted('alice', 'depth:inputs'), accepted('alice', 'depth:seed'), false)
 test(
@@ -105,11 +125,37 @@ test('factors in words', (t) => {
     wordOfFactor({ kind: 'built' }),
   ]
   t.deepEqual(words, ['operators:2', 'operators:1:alice,bob', 'required:alice', 'age:60:-', 'revocations:60', 'built'])
+  t.is(wordOfFactor({ kind: 'logged' }), 'logged')
+  t.is(wordOfFactor({ kind: 'witnessed', atLeast: 2, within: 60 }), 'witnessed:2:60')
+})
+
+test('a TEE in words: only real ones are taken for real', (t) => {
+  const inTee = (operator: string, root: 'intel' | 'simulated'): Reason => {
+    const session = sha256Of(operator)
+    return { kind: 'tee-accepted', operator, session, root, measurement: 'builder', status: 'UpToDate' }
+  }
+  const word = (atLeast: number, ...reasons: readonly Reason[]) => wordOfFactor({ kind: 'tee', atLeast }, reasons)
+  t.is(word(1, inTee('alice', 'intel')), 'tee:1')
+  t.is(word(1, inTee('alice', 'simulated')), 'tee:1:simulated')
+  t.is(word(2, inTee('alice', 'intel'), inTee('bob', 'simulated')), 'tee:2:simulated')
+  t.is(word(2, inTee('alice', 'intel'), inTee('alice', 'intel')), 'tee:2:simulated', 'one operator counts once')
+  t.is(word(2, inTee('alice', 'intel'), inTee('bob', 'intel')), 'tee:2')
+  t.is(word(1), 'tee:1:simulated')
 })
 
 const factor = fc.oneof(
   fc.nat(4).map((count) => `operators:${count + 1}`),
-  fc.constantFrom('built', 'logged', 'tee', 'required:alice', 'required:alice,bob', 'excluded:eve', 'depth:outputs'),
+  fc.constantFrom(
+    'built',
+    'logged',
+    'tee:1',
+    'tee:2:simulated',
+    'witnessed:2:60',
+    'required:alice',
+    'required:alice,bob',
+    'excluded:eve',
+    'depth:outputs',
+  ),
   fc.constantFrom(
     'depth:inputs',
     'depth:seed',

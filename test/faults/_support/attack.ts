@@ -24,6 +24,8 @@ export type Attack = {
   readonly caches: readonly Behaviour[]
   readonly policy?: Policy
   readonly now?: number
+  /** Nothing here is slow on purpose: however busy the machine is, every cache is waited for. */
+  readonly patient?: boolean
   /** What the same client was shown before, by a cache that has since changed. */
   readonly before?: Behaviour
 }
@@ -32,8 +34,8 @@ export type Attack = {
 export async function complaintOf(attack: Attack): Promise<string | undefined> {
   const root = mkdtempSync(join(tmpdir(), 'abn-fault-'))
   try {
-    const { policy, now } = attack
-    const given = { root, ...(policy ? { policy } : {}), ...(now === undefined ? {} : { now }) }
+    const { policy, now, patient = false } = attack
+    const given = { root, patient, ...(policy ? { policy } : {}), ...(now === undefined ? {} : { now }) }
     if (attack.before) {
       await using earlier = await startHostileCache(attack.before)
       await attempt({ ...given, caches: [earlier.address] }, () => {})

@@ -8,6 +8,8 @@ import { baseOutput, type Output, otherOutput, packed, userOutput } from './worl
 export type Behaviour = {
   /** Answers the question about a closure. */
   readonly evidence?: (request: IncomingMessage, response: ServerResponse) => void
+  /** Answers for a file of the log, such as `tile/0/000`. */
+  readonly log?: (path: string, response: ServerResponse) => void
   /** Answers for an archive. */
   readonly archive?: (digest: string, response: ServerResponse, request: IncomingMessage) => void
 }
@@ -21,6 +23,7 @@ export type HostileCache = AsyncDisposable & {
 export async function startHostileCache({
   evidence = bundled([]),
   archive = archives(),
+  log,
 }: Behaviour): Promise<HostileCache> {
   const requests: string[] = []
   const server = createServer((request, response) => {
@@ -32,6 +35,7 @@ export async function startHostileCache({
     const digest = /^\/v1\/archives\/([0-9a-f]{64})$/.exec(url)?.[1]
     if (digest !== undefined) archive(digest, response, request)
     else if (url.startsWith('/v1/closures')) evidence(request, response)
+    else if (url.startsWith('/v1/log/') && log !== undefined) log(url.slice('/v1/log/'.length), response)
     else response.writeHead(404).end()
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -66,6 +70,15 @@ export function raw(
     response
       .writeHead(status, { 'content-type': 'application/zstd', 'content-length': bytes.length, ...headers })
       .end(bytes)
+  }
+}
+
+/** Serves these files of a log. */
+export function logFiles(files: () => ReadonlyMap<string, Uint8Array>): NonNullable<Behaviour['log']> {
+  return (path, response) => {
+    const bytes = files().get(path)
+    if (bytes === undefined) response.writeHead(404).end()
+    else response.writeHead(200, { 'content-length': bytes.length }).end(bytes)
   }
 }
 

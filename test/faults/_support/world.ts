@@ -78,13 +78,14 @@ export function operatorKey(name: string, seed: number): SecretKey {
 /** Two of alice (two keys), bob and carol. */
 export const twoIndependent: Policy = policyOf({ kind: 'two-independent' })
 
-export function policyOf(rule: object, packages: object = {}): Policy {
+/** `more`: logs, witnesses and conditions for a TEE, as a policy's JSON has them. */
+export function policyOf(rule: object, packages: object = {}, more: object = {}): Policy {
   const operators = [
     { name: 'alice', keys: [alice, alice2].map(({ publicKey }) => encodePublicKey(publicKey)) },
     { name: 'bob', keys: [encodePublicKey(bob.publicKey)] },
     { name: 'carol', keys: [encodePublicKey(carol.publicKey)] },
   ]
-  return parsePolicy(JSON.stringify({ format: 1, operators, default: rule, packages }))
+  return parsePolicy(JSON.stringify({ format: 1, operators, default: rule, packages, ...more }))
 }
 
 /** What an honest builder says, with changes. */
@@ -152,6 +153,7 @@ export type AttemptOptions = {
   readonly caches: readonly string[]
   readonly policy?: Policy
   readonly now?: number
+  readonly patient?: boolean
   /** A root from an earlier attempt. */
   readonly root?: string
   readonly targets?: readonly EvaluatedPackage[]
@@ -159,12 +161,12 @@ export type AttemptOptions = {
 
 /** One client: asks, decides, fetches; builds nothing. Removes its store in the end unless the root was given. */
 export async function attempt<T>(options: AttemptOptions, look: (attempt: Attempt) => T | Promise<T>): Promise<T> {
-  const { caches, policy = twoIndependent, now = NOW, targets = [user] } = options
+  const { caches, policy = twoIndependent, now = NOW, targets = [user], patient = false } = options
   const directory = options.root ?? mkdtempSync(join(tmpdir(), 'abn-fault-'))
   const store = openStore({ root: join(directory, 'root'), durable: false })
   const packages = new Map([base, user, other].map((one) => [one.recipeHash, one]))
   const index = { byHash: (hash: RecipeHash) => packages.get(hash) }
-  const pace = { answerSeconds: 2.5, bytes: 64, seconds: 0.25 }
+  const pace = patient ? { answerSeconds: 60, bytes: 1, seconds: 60 } : { answerSeconds: 2.5, bytes: 64, seconds: 0.25 }
   try {
     await using substitution = await prepareSubstitution(targets, {
       store,
@@ -173,7 +175,7 @@ export async function attempt<T>(options: AttemptOptions, look: (attempt: Attemp
       caches,
       now,
       pace,
-      patienceSeconds: 4,
+      patienceSeconds: patient ? 60 : 4,
     })
     const events: RealiseEvent[] = []
     const plan = planBuild(targets, {
@@ -201,6 +203,9 @@ export async function attempt<T>(options: AttemptOptions, look: (attempt: Attemp
     const said = [
       ...substitution.reports.flatMap((report) => (report.kind === 'failed' ? report.reason : [])),
       ...events.flatMap((event) => (event.kind === 'substitute-refused' ? event.reason : [])),
+      ...substitution
+        .keepAlarms()
+        .map(({ alarm, file }) => `alarm ${alarm.kind}: ${alarm.says}, kept: ${file !== undefined}`),
       ...substitution.evidence.aside.map(({ because, code }) => `${because} ${code ?? ''}`),
       ...plan.steps.map(({ package: one }) => JSON.stringify(substitution.whyBuilt(one))),
     ].join('\n')
