@@ -29,7 +29,7 @@ try {
   let shape = ''
   for (let round = -1; round < Number(values.rounds); round++) {
     for (const contender of contenders) {
-      using ground = freshGround(scratch, { mount, megabytes: Math.ceil(items * 1.2) + 200 })
+      using ground = freshGround(scratch, { mount, megabytes: items * 8 + 200 })
       const root = join(ground.directory, 'root')
       const filled = fillStore(root, items)
       shape = `${filled.items} items, ${filled.files} files, ${Math.round(filled.bytes / 1e6)} MB`
