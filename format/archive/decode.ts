@@ -191,19 +191,27 @@ export function createArchiveDecoder(
       throw invalid(`${JSON.stringify(entry.path)} is out of order`)
     }
     previous = name
-    if (entry.path !== '') {
-      const slash = entry.path.lastIndexOf('/')
-      const parent = slash === -1 ? '' : entry.path.slice(0, slash)
-      const depth = open.findLastIndex(({ path }) => path === parent)
-      if (depth === -1) throw invalid(`no directory for ${JSON.stringify(entry.path)}`)
-      closeDirectories(depth + 1)
-      const names = open[depth]?.names
-      const last = entry.path.slice(slash + 1)
-      if (names?.has(last)) throw invalid(`${JSON.stringify(entry.path)} occurs twice`)
-      // A directory "a/" sorts after a file "a" with others between them; two of one kind cannot pass the order.
-      if (entry.kind !== 'directory') names?.add(last)
+    if (entry.path !== '') placeIn(parentOf(entry.path), entry)
+    if (entry.kind === 'directory') open.push({ path: entry.path, shorter: [] })
+  }
+
+  /** The open directory that an entry stands in; those within it are closed. */
+  function parentOf(path: string): OpenDirectory {
+    const slash = path.lastIndexOf('/')
+    const isWithin = (directory: OpenDirectory): boolean =>
+      slash === -1 ? directory.path === '' : directory.path.length === slash && path.startsWith(directory.path)
+    for (let parent = open.at(-1); parent !== undefined; parent = open.at(-1)) {
+      if (isWithin(parent)) return parent
+      closeDirectories(open.length - 1)
     }
-    if (entry.kind === 'directory') open.push({ path: entry.path, names: new Set() })
+    throw invalid(`no directory for ${JSON.stringify(path)}`)
+  }
+
+  /** A directory "a/" sorts after a file "a" with others between them; two of one kind cannot pass the order. */
+  function placeIn({ shorter }: OpenDirectory, { kind, path }: EntryHeader): void {
+    for (let last = shorter.at(-1); last !== undefined && !path.startsWith(last); last = shorter.at(-1)) shorter.pop()
+    if (kind !== 'directory') shorter.push(path)
+    else if (shorter.at(-1) === path) throw invalid(`${JSON.stringify(path)} occurs twice`)
   }
 
   function closeDirectories(depth: number): void {
@@ -218,7 +226,11 @@ export function createArchiveDecoder(
   return { push, end }
 }
 
-type OpenDirectory = { readonly path: string; readonly names: Set<string> }
+type OpenDirectory = {
+  readonly path: string
+  /** Of the files and links in it, those whose path is the beginning of the last entry's, and so may be that of a directory yet. */
+  readonly shorter: string[]
+}
 
 /** Type flag 'x'. */
 const PAX_TYPE = 0x78

@@ -56,19 +56,22 @@ export function ordinaryHeaderReader(item: StoreItem): OrdinaryReader {
     }
     if (bytes[at + SIZE_END - 1] !== 0 || (!isFile && size !== 0)) return undefined
 
-    const length = isShort ? textInto(name, 0, bytes, at, ustar.name.size) : nameInto(name, bytes, at)
-    if (length < base.length || !isNameWithin(name, length, { base, isFile })) return undefined
+    const text = isShort ? bytes : name
+    const start = isShort ? at : 0
+    const end = start + (isShort ? textLength(bytes, at, ustar.name.size) : nameInto(name, bytes, at))
+    if (!isNameWithin(text, start, end, { base, isFile })) return undefined
 
     const sum =
       fixedSum +
-      sumOf(bytes, at, NAME_END) +
+      sumOf(bytes, at, isShort ? end - start : NAME_END) +
       sumOf(bytes, at + ustar.mode.at, ustar.mode.size) +
       sumOf(bytes, at + ustar.size.at, ustar.size.size) +
       (isShort ? 0 : sumOf(bytes, at + ustar.prefix.at, ustar.prefix.size)) +
       (type ?? 0)
     if (!hasChecksum(bytes, at + ustar.checksum.at, sum)) return undefined
 
-    const path = name.toString('latin1', base.length, isFile ? length : Math.max(base.length, length - 1))
+    const rest = start + base.length
+    const path = text.toString('latin1', rest, isFile ? end : Math.max(rest, end - 1))
     return isFile ? { kind: 'file', path, executable: mode !== READABLE, size } : { kind: 'directory', path }
   }
 }
@@ -151,12 +154,18 @@ function nameInto(name: Buffer, bytes: Uint8Array, at: number): number {
 
 /** Copies a text of ASCII; its length, or -1 where there is anything else. */
 function textInto(name: Buffer, to: number, bytes: Uint8Array, at: number, size: number): number {
+  const length = textLength(bytes, at, size)
+  for (let i = 0; i < length; i++) name[to + i] = bytes[at + i] ?? 0
+  return length
+}
+
+/** Of a text of ASCII that is filled up with NUL; -1 where there is anything else. */
+function textLength(bytes: Uint8Array, at: number, size: number): number {
   let length = 0
   for (; length < size; length++) {
     const byte = bytes[at + length] ?? 0
     if (byte === 0) break
     if (byte >= 0x80) return -1
-    name[to + length] = byte
   }
   for (let i = length; i < size; i++) if (bytes[at + i] !== 0) return -1
   return length
@@ -164,19 +173,21 @@ function textInto(name: Buffer, to: number, bytes: Uint8Array, at: number, size:
 
 /** Begins with the base; then components that are neither empty nor "." or "..", and for a directory a slash at the end. */
 function isNameWithin(
-  name: Uint8Array,
-  length: number,
+  text: Uint8Array,
+  from: number,
+  to: number,
   { base, isFile }: { base: Uint8Array; isFile: boolean },
 ): boolean {
-  for (let i = 0; i < base.length; i++) if (name[i] !== base[i]) return false
-  if (length === base.length) return !isFile
-  if ((name[length - 1] === SLASH) === isFile) return false
-  const end = isFile ? length : length - 1
-  let start = base.length
+  let start = from + base.length
+  if (to < start) return false
+  for (let i = 0; i < base.length; i++) if (text[from + i] !== base[i]) return false
+  if (to === start) return !isFile
+  if ((text[to - 1] === SLASH) === isFile) return false
+  const end = isFile ? to : to - 1
   for (let i = start; i <= end; i++) {
-    if (i < end && name[i] !== SLASH) continue
+    if (i < end && text[i] !== SLASH) continue
     const bytes = i - start
-    if (bytes === 0 || (name[start] === DOT && (bytes === 1 || (bytes === 2 && name[start + 1] === DOT)))) return false
+    if (bytes === 0 || (text[start] === DOT && (bytes === 1 || (bytes === 2 && text[start + 1] === DOT)))) return false
     start = i + 1
   }
   return true
