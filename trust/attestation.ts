@@ -5,7 +5,15 @@
 import { AbnError } from '../format/errors.ts'
 import type { Sha256 } from '../format/hash.ts'
 import { sha256 } from './crypto.ts'
-import { type Envelope, encodeEnvelope, parseEnvelope, preAuthenticationEncoding, verifyEnvelope } from './dsse.ts'
+import {
+  type Envelope,
+  encodeEnvelope,
+  parseEnvelope,
+  preAuthenticationEncoding,
+  signedBytesOf,
+  verifyEnvelope,
+} from './dsse.ts'
+import type { SignedBytes } from './ed25519.ts'
 import type { PublicKey } from './key.ts'
 import type { Signer } from './secret-key.ts'
 import { encodeStatement, parseStatement, type Statement, statementPayloadType } from './statement.ts'
@@ -58,8 +66,28 @@ export function attestationOf(envelope: Envelope, digest = sha256(encodeEnvelope
 
 /** Throws ABN_SIGNATURE_INVALID. */
 export function verifyAttestation(attestation: Attestation, key: PublicKey): VerifiedAttestation {
-  const { digest, statementDigest, envelope, statement } = attestation
-  verifyEnvelope(envelope, key)
+  verifyEnvelope(attestation.envelope, key)
+  return verifiedBy(attestation, key)
+}
+
+/** isValidEd25519 of many, in their order, as by another thread. */
+export type VerifyMany = (signed: readonly SignedBytes[]) => Promise<readonly boolean[]>
+
+/** verifyAttestation of many, by `verify`: those whose signature is the key's. Rejects when `verify` does. */
+export async function verifyAttestations(
+  all: readonly { readonly attestation: Attestation; readonly key: PublicKey }[],
+  verify: VerifyMany,
+): Promise<readonly VerifiedAttestation[]> {
+  const named = all.filter(({ attestation, key }) => attestation.envelope.keyId === key.id)
+  const valid = await verify(named.map(({ attestation, key }) => signedBytesOf(attestation.envelope, key)))
+  if (valid.length !== named.length) throw new TypeError(`${valid.length} answers about ${named.length} signatures`)
+  return named.filter((_, i) => valid[i] === true).map(({ attestation, key }) => verifiedBy(attestation, key))
+}
+
+function verifiedBy(
+  { digest, statementDigest, envelope, statement }: Attestation,
+  key: PublicKey,
+): VerifiedAttestation {
   return {
     digest,
     statementDigest,

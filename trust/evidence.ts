@@ -34,7 +34,7 @@ declare const verified: unique symbol
 export type Evidence = {
   readonly kind: string
   readonly bytes: Uint8Array
-  /** What `bytes` are the encoding of, from who has just made them (bundle.ts); spares reading them again. */
+  /** What `bytes` are the encoding of, from who has just made them (bundle.ts), and makes them anew each time they are asked for. */
   readonly envelope?: Envelope
 }
 
@@ -128,6 +128,15 @@ export function verifyEvidence(
   }
   return result as VerifiedEvidence
 }
+
+/** Of its bytes, which are often made for that only. */
+export function digestOf(one: Evidence): Sha256 {
+  const digest = digests.get(one) ?? sha256(one.bytes)
+  digests.set(one, digest)
+  return digest
+}
+
+const digests = new WeakMap<Evidence, Sha256>()
 
 /** The newest version of each key's list, here or before: what the next call is to be given as knownRevocations. */
 export function newestRevocations({ revocations, knownRevocations }: VerifiedEvidence): ReadonlyMap<KeyId, number> {
@@ -238,12 +247,11 @@ function attestationsIn(
 ): SortedEvidence['attestations'] {
   const byRecipe = new Map<RecipeHash, Map<Sha256, OperatorAttestation>>()
   for (const one of attestations) {
-    const { bytes } = one
-    const digest = sha256(bytes)
+    const digest = digestOf(one)
     keeps({ kind: one.kind, digest }, () => {
       const found = memory.get(digest)
       const remembered = found !== undefined && 'statement' in found ? found : undefined
-      const parsed = remembered ?? attestationOf(one.envelope ?? parseEnvelope(bytes), digest)
+      const parsed = remembered ?? attestationOf(one.envelope ?? parseEnvelope(one.bytes), digest)
       const { builder, recipe } = parsed.statement
       const sessions = builder.kind === 'session' ? (known.get(builder.session) ?? []) : []
       const [session] = sessions
@@ -253,7 +261,7 @@ function attestationsIn(
       const isKnown = remembered !== undefined && remembered.key.id === signer.key.id
       const attestation = isKnown ? remembered : verifyAttestation(parsed, signer.key)
       memory.set(digest, attestation)
-      const leaf = policy.logs.length === 0 ? '' : leafOf(attestation, bytes)
+      const leaf = policy.logs.length === 0 ? '' : leafOf(attestation, one.bytes)
       mapAt(byRecipe, recipe).set(digest, { operator: signer.operator, attestation, sessions, leaf })
       return 'kept'
     })
@@ -292,7 +300,7 @@ function revocationsIn({ signers, memory, piecesOf, keeps }: Sorting): SortedEvi
   return new Map([...found].map(([operator, all]) => [operator, inOrder(all)]))
 }
 
-function signersOf({ operators }: Policy): ReadonlyMap<KeyId, Signer> {
+export function signersOf({ operators }: Policy): ReadonlyMap<KeyId, Signer> {
   return new Map(operators.flatMap(({ name, keys }) => keys.map((key) => [key.id, { operator: name, key }] as const)))
 }
 

@@ -96,10 +96,10 @@ export async function gatherEvidence(
 }
 
 /** A hint that cannot be read is none. */
-function sizesIn({ kind, bytes }: Evidence): readonly TransferSizes[] {
-  if (kind !== transferSizesKind) return []
+function sizesIn(one: Evidence): readonly TransferSizes[] {
+  if (one.kind !== transferSizesKind) return []
   try {
-    return [parseTransferSizes(bytes)]
+    return [parseTransferSizes(one.bytes)]
   } catch (error) {
     if (error instanceof AbnError) return []
     throw error

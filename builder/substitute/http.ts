@@ -3,6 +3,7 @@
  * that begins too late or drips is given up, and what comes is counted. Proxies are taken from the environment.
  */
 import type { Agent as HttpAgent, IncomingMessage } from 'node:http'
+import { urlToHttpOptions } from 'node:url'
 import { AbnError } from '../../format/errors.ts'
 
 export type Pace = {
@@ -34,17 +35,26 @@ export type Answer = {
   readonly headers: Readonly<Record<string, string | undefined>>
   /** Bytes; undefined where the cache does not say. */
   readonly length: number | undefined
-  /** Throws ABN_CACHE_ANSWER when it is cut off or too slow. Read it to its end, or call `drop`. */
-  readonly chunks: () => AsyncGenerator<Uint8Array, void, void>
+  /**
+   * Hands over all that comes. Throws what `take` throws, and ABN_CACHE_ANSWER when the answer is cut off, dropped or too slow.
+   * Either this or `drop` is to be called.
+   */
+  readonly read: (take: TakeChunk) => Promise<void>
   readonly drop: () => void
 }
+
+/** No more comes before the promise has resolved, where there is one. */
+export type TakeChunk = (chunk: Uint8Array) => Promise<void> | undefined
 
 export async function connectToCache(
   address: string,
   { pace = defaultPace, connections = 16 } = {},
 ): Promise<CacheConnection> {
-  const isSecure = address.startsWith('https:')
-  const http = isSecure ? await import('node:https') : await import('node:http')
+  const url = new URL(address)
+  const where = urlToHttpOptions(url)
+  const base = url.pathname === '/' ? '' : url.pathname
+  // An import would have Node make all that the module exports, and some of it loads for long.
+  const http = process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http')
   const agent: HttpAgent = new http.Agent({
     keepAlive: true,
     maxSockets: connections,
@@ -57,8 +67,9 @@ export async function connectToCache(
     let isAnswered = false
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const sent = http.request(
-        `${address}${path}`,
         {
+          ...where,
+          path: `${base}${path}`,
           agent,
           method: body === undefined ? 'GET' : 'POST',
           headers: { 'accept-encoding': 'identity', 'user-agent': 'abnpkg', ...headers },
@@ -104,7 +115,7 @@ export async function connectToCache(
       status,
       headers: flat(response),
       length: lengthOf(response),
-      chunks: () => paced(response, { address, pace, signal }),
+      read: (take) => handOver(response, take, { address, pace, signal }),
       drop,
     }
   }
@@ -121,11 +132,12 @@ export async function readWhole(answer: Answer, address: string, maximum: number
   }
   const parts: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of answer.chunks()) {
+  await answer.read((chunk) => {
     bytes += chunk.length
     if (bytes > maximum) throw tooLong()
     parts.push(chunk)
-  }
+    return undefined
+  })
   return Buffer.concat(parts)
 }
 
@@ -135,37 +147,57 @@ export function problem(address: string, reason: string, cause?: unknown): AbnEr
 
 type Paced = { readonly address: string; readonly pace: Pace; readonly signal: AbortSignal | undefined }
 
-async function* paced(body: IncomingMessage, { address, pace, signal }: Paced): AsyncGenerator<Uint8Array, void, void> {
+/** By events rather than by an iterator, which would take as long as all the rest of a small answer. */
+function handOver(body: IncomingMessage, take: TakeChunk, { address, pace, signal }: Paced): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const expected = lengthOf(body)
   let seen = 0
   let counted = 0
-  let isWaiting = false
-  // Only while we wait for the cache: what is slow at this end is not its fault.
+  let isTaking = false
+  let isOver = false
+  // Not while a chunk is being taken: what is slow at this end is not the cache's fault.
   const timer = setInterval(() => {
-    if (isWaiting && seen - counted < pace.bytes) {
-      body.destroy(new Error(`fewer than ${pace.bytes} bytes in ${pace.seconds} s`))
+    if (!isTaking && seen - counted < pace.bytes) {
+      fail(new Error(`fewer than ${pace.bytes} bytes in ${pace.seconds} s`))
     }
     counted = seen
   }, pace.seconds * 1000)
-  const expected = lengthOf(body)
-  try {
-    isWaiting = true
-    for await (const chunk of body) {
-      isWaiting = false
-      const bytes: Uint8Array = chunk
-      seen += bytes.length
-      yield bytes
-      isWaiting = true
-    }
-    if (expected !== undefined && seen !== expected) throw new Error(`${seen} of ${expected} bytes came`)
-  } catch (error) {
-    if (signal?.aborted) throw signal.reason
-    if (error instanceof AbnError) throw error
-    throw problem(address, error instanceof Error ? error.message : String(error), error)
-  } finally {
+
+  const end = (error?: unknown): void => {
+    if (isOver) return
+    isOver = true
     clearInterval(timer)
-    body.on('error', () => {})
-    body.destroy()
+    if (error === undefined) resolve()
+    else {
+      body.destroy()
+      reject(error)
+    }
   }
+  const fail = (error: Error): void => end(signal?.aborted ? signal.reason : problem(address, error.message, error))
+
+  body.on('data', (chunk: Uint8Array) => {
+    if (isOver) return
+    seen += chunk.length
+    try {
+      const taken = take(chunk)
+      if (taken === undefined) return
+      isTaking = true
+      body.pause()
+      taken.then(() => {
+        isTaking = false
+        body.resume()
+      }, end)
+    } catch (error) {
+      end(error)
+    }
+  })
+  body.on('end', () => {
+    if (expected !== undefined && seen !== expected) fail(new Error(`${seen} of ${expected} bytes came`))
+    else end()
+  })
+  body.on('error', fail)
+  body.on('close', () => fail(new Error('it was cut off')))
+  return promise
 }
 
 function flat(response: IncomingMessage): Readonly<Record<string, string | undefined>> {

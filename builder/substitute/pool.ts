@@ -6,6 +6,8 @@ import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
 import { AbnError, ERRORS, type ErrorCode } from '../../format/errors.ts'
 import type { StorePath } from '../../format/store-path.ts'
+import type { SignedBytes } from '../../trust/ed25519.ts'
+import type { Helper } from '../../trust/verify-ahead.ts'
 import type { Pace } from './http.ts'
 import { createReceiver, mostAtOnce, type Receipt, type Received, type Receiver } from './receive.ts'
 
@@ -25,11 +27,17 @@ export type PoolOptions = {
 }
 
 /** Other threads that receive, ready before it is known what. They do not keep the process alive while they have nothing to do. */
-export type Threads = AsyncDisposable & { readonly receivers: readonly Receiver[] }
+export type Threads = AsyncDisposable & {
+  readonly receivers: readonly Receiver[]
+  /** The first of them, as long as it receives nothing. */
+  readonly helper: Helper
+}
 
 /** Below this, starting threads costs more than it brings. */
 const WORKER_BYTES = 20 * 1024 * 1024
 const MOST_WORKERS = 3
+/** Messages with signatures that another thread has at the same time: one to work on, one for when it has done that. */
+const MOST_TO_VERIFY = 2
 /** Outputs that wait in another thread, for the moments in which this one is busy and hands out no more. */
 const WAITING = 4
 
@@ -97,11 +105,14 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefine
   }
 }
 
-export type Order = { readonly id: number; readonly receipt: Receipt }
+export type Order =
+  | { readonly kind: 'receive'; readonly id: number; readonly receipt: Receipt }
+  | { readonly kind: 'verify'; readonly id: number; readonly signed: readonly SignedBytes[] }
 
 export type Reply =
   | { readonly kind: 'bytes'; readonly id: number; readonly bytes: number }
   | { readonly kind: 'received'; readonly id: number; readonly received: Received }
+  | { readonly kind: 'verified'; readonly id: number; readonly valid: readonly boolean[] }
   | {
       readonly kind: 'failed'
       readonly id: number
@@ -110,37 +121,67 @@ export type Reply =
       readonly hint: string | undefined
     }
 
-type Task = { readonly done: PromiseWithResolvers<Received>; readonly onBytes: (bytes: number) => void }
+type Task = {
+  readonly done: (reply: Extract<Reply, { kind: 'received' | 'verified' }>) => void
+  readonly failed: (error: unknown) => void
+  readonly onBytes: (bytes: number) => void
+}
+
+type Thread = Receiver & { readonly helper: Helper }
 
 async function startWorkers(options: Pick<PoolOptions, 'candidates' | 'pace'>): Promise<Threads> {
   const count = Math.max(1, Math.min(MOST_WORKERS, availableParallelism() - 1))
   const receivers = await Promise.all(Array.from({ length: count }, () => startWorker(options)))
+  const [first] = receivers
+  if (first === undefined) throw new TypeError('startWorkers: none')
   return {
     receivers,
+    helper: first.helper,
     async [Symbol.asyncDispose]() {
       await Promise.all(receivers.map((receiver) => receiver[Symbol.asyncDispose]()))
     },
   }
 }
 
-async function startWorker(workerData: Pick<PoolOptions, 'candidates' | 'pace'>): Promise<Receiver> {
+async function startWorker(workerData: Pick<PoolOptions, 'candidates' | 'pace'>): Promise<Thread> {
   const { Worker } = await import('node:worker_threads')
   const thread = new Worker(new URL('./worker.ts', import.meta.url), {
     workerData,
-    // What it keeps is little; a small heap is collected before it grows.
-    resourceLimits: { maxYoungGenerationSizeMb: 3, maxOldGenerationSizeMb: 32 },
+    // What it keeps is little; a small heap is collected before it grows. What is young has three times the launcher's semi-space.
+    resourceLimits: { maxYoungGenerationSizeMb: 12, maxOldGenerationSizeMb: 32 },
   })
   const tasks = tasksOf(thread)
   thread.unref()
   let next = 0
+  const post = (order: Order, task: Task): void => {
+    thread.ref()
+    tasks.set(order.id, task)
+    thread.postMessage(order)
+  }
   return {
     receive(receipt, onBytes) {
-      thread.ref()
-      const done = Promise.withResolvers<Received>()
-      const order: Order = { id: next++, receipt }
-      tasks.set(order.id, { done, onBytes })
-      thread.postMessage(order)
-      return done.promise
+      const { promise, resolve, reject } = Promise.withResolvers<Received>()
+      const done: Task['done'] = (reply) => reply.kind === 'received' && resolve(reply.received)
+      post({ kind: 'receive', id: next++, receipt }, { done, failed: reject, onBytes })
+      return promise
+    },
+    helper: {
+      isFree: async () => {
+        await new Promise((resolve) => setImmediate(resolve))
+        return tasks.size < MOST_TO_VERIFY
+      },
+      verify(all) {
+        const { promise, resolve, reject } = Promise.withResolvers<readonly boolean[]>()
+        const done: Task['done'] = (reply) => reply.kind === 'verified' && resolve(reply.valid)
+        // By themselves: with a part of some memory, all of it would be copied.
+        const signed = all.map(({ publicKey, message, signature }) => ({
+          publicKey: publicKey.slice(),
+          message: message.slice(),
+          signature: signature.slice(),
+        }))
+        post({ kind: 'verify', id: next++, signed }, { done, failed: reject, onBytes: () => {} })
+        return promise
+      },
     },
     async [Symbol.asyncDispose]() {
       await thread.terminate()
@@ -155,11 +196,11 @@ function tasksOf(thread: Worker): Map<number, Task> {
     if (task === undefined) return
     if (reply.kind === 'bytes') return task.onBytes(reply.bytes)
     tasks.delete(reply.id)
-    if (reply.kind === 'received') task.done.resolve(reply.received)
-    else task.done.reject(errorOf(reply))
+    if (reply.kind === 'failed') task.failed(errorOf(reply))
+    else task.done(reply)
   })
   const fail = (error: unknown): void => {
-    for (const { done } of tasks.values()) done.reject(error)
+    for (const { failed } of tasks.values()) failed(error)
     tasks.clear()
   }
   thread.on('error', fail)

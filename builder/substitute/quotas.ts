@@ -19,9 +19,9 @@ export function withinQuotas(evidence: readonly Evidence[]): readonly Evidence[]
 /** `evidence` is all that one cache has brought, where each file of a static one brings its own. The first checkpoints stay. */
 export function withFewCheckpoints(evidence: readonly Evidence[]): readonly Evidence[] {
   const notes = new Set<string>()
-  return evidence.filter(({ kind, bytes }) => {
-    if (!LOG_DOCUMENTS.has(kind)) return true
-    const note = noteIn(bytes)
+  return evidence.filter((one) => {
+    if (!LOG_DOCUMENTS.has(one.kind)) return true
+    const note = noteIn(one.bytes)
     if (notes.size < MOST_CHECKPOINTS) notes.add(note)
     return notes.has(note)
   })

@@ -4,7 +4,7 @@
  * cache is tried. Runs in the main thread or in a worker (pool.ts): everything that goes in or out is plain data.
  */
 import { mkdirSync } from 'node:fs'
-import { Readable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import { createZstdDecompress, constants as zlib, zstdDecompressSync } from 'node:zlib'
 import { defaultArchiveLimits } from '../../format/archive/decode.ts'
 import { AbnError, type ErrorCode } from '../../format/errors.ts'
@@ -14,7 +14,7 @@ import { type StoreItem, type StorePath, storeHashOf } from '../../format/store-
 import { removeDirectory } from '../../store/remove-directory.ts'
 import { createUnpacker, type Unpacker } from '../../store/unpack-archive.ts'
 import { slots } from '../realise/slots.ts'
-import { type Answer, type CacheConnection, connectToCache, type Pace, problem } from './http.ts'
+import { type Answer, type CacheConnection, connectToCache, type Pace, problem, type TakeChunk } from './http.ts'
 
 /** What the policy accepted, and where to put it. */
 export type Receipt = {
@@ -60,7 +60,7 @@ export type ReceiverOptions = {
 }
 
 /** Outputs that one thread fetches at the same time: enough to be busy with one while others come from 20 ms away. */
-export const mostAtOnce = 4
+export const mostAtOnce = 12
 /** Of them, so many large ones, which take room in memory: as a whole, or for the window of a decompressor. */
 const MOST_LARGE = 2
 const LARGE_BYTES = 2 * 1024 * 1024
@@ -164,7 +164,9 @@ type Download = {
   /** Bytes, when the cache says. */
   readonly length: number | undefined
   readonly received: () => number
-  readonly chunks: () => AsyncGenerator<Uint8Array, void, void>
+  /** As Answer.read. */
+  readonly read: (take: TakeChunk) => Promise<void>
+  readonly drop: () => void
 }
 
 /** zstd never makes more of its input than this. */
@@ -199,13 +201,14 @@ async function openDownload(
     toldAt = performance.now()
   }
 
+  let answer: Answer = first
+
   /** Goes on where the connection broke, as long as each attempt brings something and the file is the same. */
-  async function* chunks(): AsyncGenerator<Uint8Array, void, void> {
-    let answer: Answer = first
+  async function read(take: TakeChunk): Promise<void> {
     for (let resumes = 0; ; resumes++) {
       const before = received
       try {
-        for await (const chunk of answer.chunks()) {
+        await answer.read((chunk) => {
           received += chunk.length
           if (received > limit) {
             throw new AbnError(
@@ -214,8 +217,8 @@ async function openDownload(
             )
           }
           if (performance.now() - toldAt > TELL_MILLISECONDS) tell()
-          yield chunk
-        }
+          return take(chunk)
+        })
         tell()
         return
       } catch (error) {
@@ -233,7 +236,7 @@ async function openDownload(
     }
   }
 
-  return { address: cache.address, length: first.length, received: () => received, chunks }
+  return { address: cache.address, length: first.length, received: () => received, read, drop: () => answer.drop() }
 }
 
 const MOST_RESUMES = 5
@@ -260,14 +263,13 @@ async function decompressInto(unpacker: Unpacker, download: Download, bytes: num
     return
   }
   const plain = createZstdDecompress({ chunkSize: CHUNK_BYTES, params: { [zlib.ZSTD_d_windowLogMax]: WINDOW_LOG } })
-  const source = Readable.from(joined(download.chunks()), { objectMode: false })
   let failure: unknown
-  source.once('error', (error) => {
+  readInto(plain, download).catch((error: unknown) => {
     failure = error
-    plain.destroy(error)
+    plain.destroy(error instanceof Error ? error : new Error(String(error)))
   })
   try {
-    for await (const chunk of source.pipe(plain)) {
+    for await (const chunk of plain) {
       unpacker.push(chunk, download.received())
       // Several chunks may share a buffer; the one that ends it is the last of them.
       if (chunk.byteOffset + chunk.byteLength === chunk.buffer.byteLength) free(chunk)
@@ -275,43 +277,49 @@ async function decompressInto(unpacker: Unpacker, download: Download, bytes: num
   } catch (error) {
     throw failure ?? (error instanceof AbnError || isOfSystem(error) ? error : notZstd(download.address, error))
   } finally {
-    source.destroy()
     plain.destroy()
+    download.drop()
   }
 }
 
-/** Those that come from the wire, several put together. */
-async function* joined(chunks: AsyncGenerator<Uint8Array, void, void>): AsyncGenerator<Uint8Array, void, void> {
+/** What comes from the wire, several chunks put together. */
+async function readInto(plain: Writable, { read }: Download): Promise<void> {
   let room = Buffer.allocUnsafeSlow(PACKED_CHUNK_BYTES)
   let filled = 0
-  for await (const chunk of chunks) {
+  await read((chunk) => {
+    let isFull = false
     for (let at = 0; at < chunk.length; ) {
       const part = chunk.subarray(at, at + room.length - filled)
       room.set(part, filled)
       filled += part.length
       at += part.length
       if (filled < room.length) continue
-      yield room
+      isFull = !plain.write(room)
       room = Buffer.allocUnsafeSlow(PACKED_CHUNK_BYTES)
       filled = 0
     }
-    free(chunk)
-  }
-  if (filled > 0) yield room.subarray(0, filled)
+    freeSoon(chunk)
+    return isFull ? new Promise((resolve) => plain.once('drain', resolve)) : undefined
+  })
+  plain.end(room.subarray(0, filled))
 }
 
-async function whole({ address, chunks, length }: Download): Promise<Buffer> {
-  if (length === undefined) return Buffer.concat(await Array.fromAsync(chunks()))
-  const all = Buffer.allocUnsafeSlow(length)
+async function whole({ address, read, length }: Download): Promise<Buffer> {
+  const parts: Uint8Array[] = []
+  const all = length === undefined ? undefined : Buffer.allocUnsafeSlow(length)
   let at = 0
-  for await (const chunk of chunks()) {
+  await read((chunk) => {
+    if (all === undefined) parts.push(chunk)
     // Where the download was resumed, the rest may be longer than was said.
-    if (at + chunk.length > length) throw problem(address, `more than the ${length} bytes that it announced`)
-    all.set(chunk, at)
+    else if (at + chunk.length > all.length) throw problem(address, `more than the ${length} bytes that it announced`)
+    else {
+      all.set(chunk, at)
+      freeSoon(chunk)
+    }
     at += chunk.length
-    free(chunk)
-  }
-  return all.subarray(0, at)
+    return undefined
+  })
+  return all?.subarray(0, at) ?? Buffer.concat(parts)
 }
 
 function decompressWhole(packed: Buffer, bytes: number, address: string): Buffer {
@@ -333,6 +341,11 @@ const CHUNK_SPARE = 1024
 /** At once, rather than when V8 gets to it: what waits for that would be most of what this process has in memory. */
 function free({ buffer }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength !== SHARED_BYTES) buffer.transfer(0)
+}
+
+/** Once the parser that hands it over has returned, which still looks at what is around it. */
+function freeSoon(chunk: Uint8Array): void {
+  process.nextTick(free, chunk)
 }
 
 /** Of the memory in which Node puts small buffers together. */

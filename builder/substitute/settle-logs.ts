@@ -11,6 +11,7 @@ import { type TreeHash, verifyConsistency } from '../../trust/log/merkle.ts'
 import type { KnownTree, LogStanding } from '../../trust/log/standing.ts'
 import { encodeAddCheckpoint, parseAddCheckpoint } from '../../trust/log/witness-request.ts'
 import type { Policy } from '../../trust/policy/policy.ts'
+import { type Helper, verifyAhead } from '../../trust/verify-ahead.ts'
 import { consistencyFromTiles } from '../log/prove-from-tiles.ts'
 import { logAddressOf, openLogReader } from '../log/read-log.ts'
 import type { Brought } from './gather.ts'
@@ -23,6 +24,8 @@ export type Settling = {
   readonly remembered: readonly Evidence[]
   readonly knownLogs: ReadonlyMap<string, KnownTree>
   readonly knownEvaluations: KnownEvaluations
+  /** Another thread that has nothing else to do, where there is one. */
+  readonly helper?: Helper | undefined
 } & Reaching
 
 /** How to get at tiles. */
@@ -30,9 +33,9 @@ export type Reaching = { readonly signal?: AbortSignal | undefined; readonly pac
 
 /** Throws the signal's reason only. */
 export async function settleLogs(brought: readonly Brought[], settling: Settling): Promise<VerifiedEvidence> {
-  const { policy, remembered, knownLogs, knownEvaluations } = settling
-  const memory: VerificationMemory = new Map()
+  const { policy, remembered, knownLogs, knownEvaluations, helper } = settling
   const pieces = [...remembered, ...brought.flatMap(({ evidence }) => evidence)]
+  const memory: VerificationMemory = helper === undefined ? new Map() : await verifyAhead(pieces, policy, helper)
   const verify = (more: readonly Evidence[]) =>
     verifyEvidence([...pieces, ...more], policy, { memory, knownLogs, knownEvaluations })
   const evidence = verify([])
@@ -98,10 +101,10 @@ async function proofsFor(
 const MOST_TREES = 32
 
 /** Undefined for a piece that is not about this log. */
-function checkpointIn({ kind, bytes }: Evidence, log: LogKey): VerifiedCheckpoint | undefined {
+function checkpointIn(one: Evidence, log: LogKey): VerifiedCheckpoint | undefined {
   try {
-    if (kind === 'log-inclusions') return verifiedCheckpointOf(parseInclusions(bytes).checkpoint, log)
-    if (kind === 'log-consistency') return verifiedCheckpointOf(parseAddCheckpoint(bytes).checkpoint, log)
+    if (one.kind === 'log-inclusions') return verifiedCheckpointOf(parseInclusions(one.bytes).checkpoint, log)
+    if (one.kind === 'log-consistency') return verifiedCheckpointOf(parseAddCheckpoint(one.bytes).checkpoint, log)
     return undefined
   } catch (error) {
     if (error instanceof AbnError) return undefined

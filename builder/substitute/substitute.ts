@@ -96,7 +96,8 @@ export async function prepareSubstitution(
     { recipes: hashesOf(closure.packages), targets: hashesOf(targets), ...memory.question },
     options,
   )
-  const evidence = await settleLogs(asked.brought, { policy, ...memory, ...reach })
+  const helper = (await threads)?.helper
+  const evidence = await settleLogs(asked.brought, { policy, ...memory, ...reach, helper })
   const alarms = alarmsIn(evidence, { known: memory.logs, brought: asked.brought })
   const missed = new Set<RecipeHash>()
   const decided = decide({ store: view, closure, evidence, policy, now, missed, everything })

@@ -1,7 +1,8 @@
-/** A thread that receives outputs (receive.ts) for pool.ts: orders in, replies out. */
+/** A thread that receives outputs (receive.ts) or verifies signatures for pool.ts: orders in, replies out. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { AbnError } from '../../format/errors.ts'
 import type { StorePath } from '../../format/store-path.ts'
+import { isValidEd25519 } from '../../trust/ed25519.ts'
 import type { Pace } from './http.ts'
 import type { Order, Reply } from './pool.ts'
 import { createReceiver } from './receive.ts'
@@ -9,9 +10,14 @@ import { createReceiver } from './receive.ts'
 const { candidates, pace }: { candidates: readonly StorePath[]; pace: Pace | undefined } = workerData
 const receiver = createReceiver({ candidates, pace })
 
-parentPort?.on('message', async ({ id, receipt }: Order) => {
+parentPort?.on('message', async (order: Order) => {
+  const { id } = order
   try {
-    const received = await receiver.receive(receipt, (bytes) => reply({ kind: 'bytes', id, bytes }))
+    if (order.kind === 'verify') {
+      reply({ kind: 'verified', id, valid: order.signed.map(isValidEd25519) })
+      return
+    }
+    const received = await receiver.receive(order.receipt, (bytes) => reply({ kind: 'bytes', id, bytes }))
     reply({ kind: 'received', id, received })
   } catch (error) {
     // Errors lose their class on the way.

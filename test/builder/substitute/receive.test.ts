@@ -7,6 +7,7 @@ import { openPool, startThreads } from '../../../builder/substitute/pool.ts'
 import { storeItemOf } from '../../../format/store-path.ts'
 import { outputDigestOfDirectory } from '../../../store/output-digest.ts'
 import { encodeBundle } from '../../../trust/bundle.ts'
+import { newSecretKey } from '../../../trust/secret-key.ts'
 import { temporaryDirectory } from '../../_support/temporary.ts'
 import { archives, type Behaviour, bundled, raw, send, startHostileCache } from '../../faults/_support/hostile-cache.ts'
 import {
@@ -144,8 +145,14 @@ test('threads that were started before it was known what would come', async (t) 
   const many = [...few, ...Array.from({ length: 98 }, () => basePath)]
   const threads = startThreads({ candidates: many })
   if (threads === undefined) return t.fail()
-  const { receivers } = await threads
+  const { receivers, helper } = await threads
   t.true(receivers.length > 0)
+  t.true(await helper.isFree())
+  const signer = newSecretKey('alice.example/builds', new Uint8Array(32).fill(1))
+  const message = Buffer.from('hello')
+  const signed = { publicKey: signer.publicKey.bytes, message, signature: signer.sign(message) }
+  const other = { ...signed, message: Buffer.from('hallo') }
+  t.deepEqual(await helper.verify([signed, other, signed]), [true, false, true])
   await using cache = await startHostileCache({ archive: archives() })
   const directory = temporaryDirectory(t)
   const asked = [...Array(12).keys()].map((i) => ({
