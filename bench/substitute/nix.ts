@@ -1,7 +1,7 @@
 /**
  * The same items for Nix: archives in its format (NAR: nested texts, each with its length in eight bytes and filled up to eight) and
- * the files of a binary cache, as described in the manual of Nix, "Binary cache store" and "Nix archive". Signatures are left out, which
- * spares Nix work that our client does.
+ * the files of a binary cache, as described in the manual of Nix, "Binary cache store" and "Nix archive". Each item has one signature
+ * (over "1;path;hash;size;references"), which Nix verifies as it does unless told otherwise; our client verifies three.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -10,6 +10,8 @@ import type { ArchiveEntry } from '../../format/archive/entry.ts'
 import { type Sha256, sha256Of } from '../../format/hash.ts'
 import { compareBytewise } from '../../format/order.ts'
 import { type StorePath, storeHashOf, storeItemOf } from '../../format/store-path.ts'
+import { base64Of } from '../../trust/bytes.ts'
+import { newSecretKey } from '../../trust/secret-key.ts'
 
 /** Undefined when it is not installed. */
 export function nixVersion(): string | undefined {
@@ -25,10 +27,9 @@ export function nixCommand({ root, address, target, jobs }: NixRun) {
   mkdirSync(home, { recursive: true })
   const options = {
     substituters: address,
-    'require-sigs': 'false',
+    'trusted-public-keys': `${KEY_NAME}:${base64Of(KEY.publicKey.bytes)}`,
     'build-users-group': '',
     'max-jobs': String(jobs),
-    'narinfo-cache-positive-ttl': '0',
   }
   const args = ['--store', join(root, 'store'), '--realise', target]
   for (const [name, value] of Object.entries(options)) args.push('--option', name, value)
@@ -36,11 +37,26 @@ export function nixCommand({ root, address, target, jobs }: NixRun) {
   return { command: 'nix-store', args, env }
 }
 
-/** Nix spells hashes without e, o, t and u, and with digits from 0. */
+const KEY_NAME = 'nix.example-1'
+const KEY = newSecretKey('nix.example/cache', new Uint8Array(32).fill(9))
+
+/** Base 32 from the last bits to the first. */
+function nixHashOf(hash: Uint8Array): string {
+  const count = Math.ceil((hash.length * 8) / 5)
+  return Array.from({ length: count }, (_, i) => {
+    const bit = (count - 1 - i) * 5
+    const two = (hash[bit >> 3] ?? 0) | ((hash[(bit >> 3) + 1] ?? 0) << 8)
+    return NIX_LETTERS[(two >> (bit & 7)) & 31]
+  }).join('')
+}
+
+/** Without e, o, t and u, and with digits from 0. */
+const NIX_LETTERS = '0123456789abcdfghijklmnpqrsvwxyz'
+
+/** The same hash in Nix's spelling. */
 export function nixPathOf(path: StorePath): string {
   const letters = 'abcdefghijklmnopqrstuvwxyz234567'
-  const theirs = '0123456789abcdfghijklmnpqrsvwxyz'
-  const hash = [...storeHashOf(path)].map((letter) => theirs[letters.indexOf(letter)]).join('')
+  const hash = [...storeHashOf(path)].map((letter) => NIX_LETTERS[letters.indexOf(letter)]).join('')
   return `/nix/store/${hash}${storeItemOf(path).slice(32)}`
 }
 
@@ -54,13 +70,16 @@ export type NixItem = {
 
 export function writeNarinfo(directory: string, { path, digest, nar, references }: NixItem): void {
   const own = nixPathOf(path)
+  const narHash = `sha256:${nixHashOf(Buffer.from(sha256Of(nar), 'hex'))}`
+  const others = references.map(nixPathOf).sort()
   const lines = {
     StorePath: own,
     URL: `nar/${digest}.nar.zst`,
     Compression: 'zstd',
-    NarHash: `sha256:${sha256Of(nar)}`,
+    NarHash: narHash,
     NarSize: String(nar.length),
-    References: references.map((one) => nixPathOf(one).slice('/nix/store/'.length)).join(' '),
+    References: others.map((one) => one.slice('/nix/store/'.length)).join(' '),
+    Sig: `${KEY_NAME}:${base64Of(KEY.sign(Buffer.from(`1;${own};${narHash};${nar.length};${others.join()}`)))}`,
   }
   const text = Object.entries(lines).map(([name, value]) => `${name}: ${value}\n`)
   writeFileSync(join(directory, `${own.slice('/nix/store/'.length).slice(0, 32)}.narinfo`), text.join(''))
