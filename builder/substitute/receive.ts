@@ -283,7 +283,7 @@ async function decompressInto(unpacker: Unpacker, download: Download, bytes: num
 }
 
 /** What comes from the wire, several chunks put together. */
-async function readInto(plain: Writable, { read }: Download): Promise<void> {
+async function readInto(plain: Writable, { read, length }: Download): Promise<void> {
   let room = Buffer.allocUnsafeSlow(PACKED_CHUNK_BYTES)
   let filled = 0
   await read((chunk) => {
@@ -298,7 +298,8 @@ async function readInto(plain: Writable, { read }: Download): Promise<void> {
       room = Buffer.allocUnsafeSlow(PACKED_CHUNK_BYTES)
       filled = 0
     }
-    freeSoon(chunk)
+    // Where no length was said, several chunks may share the memory that was read.
+    if (length !== undefined) freeSoon(chunk)
     return isFull ? new Promise((resolve) => plain.once('drain', resolve)) : undefined
   })
   plain.end(room.subarray(0, filled))
