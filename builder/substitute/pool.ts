@@ -153,10 +153,18 @@ async function startWorker(workerData: Pick<PoolOptions, 'candidates' | 'pace'>)
   const tasks = tasksOf(thread)
   thread.unref()
   let next = 0
+  let hasEnded = false
+  thread.on('exit', () => {
+    hasEnded = true
+  })
   const post = (order: Order, task: Task): void => {
-    thread.ref()
-    tasks.set(order.id, task)
-    thread.postMessage(order)
+    // Nobody would answer.
+    if (hasEnded) task.failed(threadEnded())
+    else {
+      thread.ref()
+      tasks.set(order.id, task)
+      thread.postMessage(order)
+    }
   }
   return {
     receive(receipt, onBytes) {
@@ -204,8 +212,12 @@ function tasksOf(thread: Worker): Map<number, Task> {
     tasks.clear()
   }
   thread.on('error', fail)
-  thread.on('exit', () => fail(new Error('a thread that unpacks has ended')))
+  thread.on('exit', () => fail(threadEnded()))
   return tasks
+}
+
+function threadEnded(): Error {
+  return new Error('a thread that unpacks has ended')
 }
 
 function errorOf({ message, code, hint }: Extract<Reply, { kind: 'failed' }>): Error {

@@ -177,4 +177,5 @@ test('threads that were started before it was known what would come', async (t) 
     for (const { item, directory: made } of asked)
       t.is(outputDigestOfDirectory(made, item).outputDigest, userOutput.digest)
   }
+  await t.throwsAsync(helper.verify([signed]), { message: /has ended/ }, 'nobody waits for a thread that is gone')
 })
