@@ -49,6 +49,14 @@ export function createAdopter(store: Store, workspace: Workspace): Adopter {
     if (!known.has(path) && store.has(path)) known.add(path)
     return known.has(path)
   }
+  /** Looks once: what comes later comes by this adopter, or is there when the needs of whoever refers to it are done. */
+  const missed = new Set<StorePath>()
+  const wasThere = (path: StorePath): boolean => {
+    if (known.has(path)) return true
+    if (missed.has(path)) return false
+    if (!isThere(path)) missed.add(path)
+    return known.has(path)
+  }
 
   async function pump(): Promise<void> {
     if (running) return
@@ -57,7 +65,7 @@ export function createAdopter(store: Store, workspace: Workspace): Adopter {
       for (;;) {
         // Others that are unpacked at the same moment come along.
         await new Promise((resolve) => setImmediate(resolve))
-        const round = chooseRound(waiting, isThere)
+        const round = chooseRound(waiting, wasThere)
         if (round.length === 0) break
         waiting = waiting.filter((one) => !round.includes(one))
         await commitRound(round)
@@ -160,14 +168,14 @@ const MOST_IN_ROUND = 32
  * Those whose references are valid, or are in the round before them. One whose needs are done is taken in any case, so that what
  * is missing then becomes an error rather than a wait without end.
  */
-function chooseRound(waiting: readonly Waiting[], isThere: (path: StorePath) => boolean): readonly Waiting[] {
+function chooseRound(waiting: readonly Waiting[], wasThere: (path: StorePath) => boolean): readonly Waiting[] {
   const round: Waiting[] = []
   const coming = new Set<StorePath>()
   let left = waiting
   for (;;) {
     const ready = left.filter(({ outputs, needsDone }) => {
       const own = new Set(outputs.map(({ item }) => item.path))
-      const has = (path: StorePath) => own.has(path) || coming.has(path) || isThere(path)
+      const has = (path: StorePath) => own.has(path) || coming.has(path) || wasThere(path)
       return needsDone || outputs.every(({ item }) => item.references.every(has))
     })
     const taken = ready.slice(0, MOST_IN_ROUND - round.length)

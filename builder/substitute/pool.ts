@@ -1,19 +1,28 @@
 /**
- * Who receives outputs: this thread and, when there is much to fetch, a few more, as making files is work for a core. Each takes
- * the next output when it has room; a few at once, so that the wire is busy while files are made. A thread that dies fails what it had.
+ * Who receives outputs: this thread has the small ones fetched and shares unpacking them with a few others, when there is much to
+ * fetch, as making files is work for a core. Large ones, which are unpacked while they come, are received by any of the threads.
+ * A thread that dies fails what it had.
  */
 import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
 import { AbnError, ERRORS, type ErrorCode } from '../../format/errors.ts'
+import { candidatesOf } from '../../format/reference-scan.ts'
 import type { StorePath } from '../../format/store-path.ts'
 import type { SignedBytes } from '../../trust/ed25519.ts'
 import type { Helper } from '../../trust/verify-ahead.ts'
+import { slots } from '../realise/slots.ts'
 import type { Pace } from './http.ts'
-import { createReceiver, mostAtOnce, type Receipt, type Received, type Receiver } from './receive.ts'
+import { ownMemoryOf } from './own-memory.ts'
+import { createReceiver, type Received, type Receiver } from './receive.ts'
+import { shareUnpacking, type Unpacking } from './share-unpacking.ts'
+import { type Fetched, oneGoBytes, type Receipt, unpackerOfFetched } from './unpack-fetched.ts'
 
 export type Pool = AsyncDisposable & {
-  /** `receiptNow` is called when its turn has come. Rejects with what receiveOutput throws. */
-  receive(receiptNow: () => Receipt, onBytes: (bytes: number) => void): Promise<Received>
+  /**
+   * `bytes`: of the archive that the receipt is about. `receiptNow` is called when its turn has come. Rejects with what receiveOutput
+   * throws.
+   */
+  receive(bytes: number, receiptNow: () => Receipt, onBytes: (bytes: number) => void): Promise<Received>
 }
 
 export type PoolOptions = {
@@ -28,8 +37,8 @@ export type PoolOptions = {
 
 /** Other threads that receive, ready before it is known what. They do not keep the process alive while they have nothing to do. */
 export type Threads = AsyncDisposable & {
-  readonly receivers: readonly Receiver[]
-  /** The first of them, as long as it receives nothing. */
+  readonly all: readonly Thread[]
+  /** The first of them, as long as it has nothing else to do. */
   readonly helper: Helper
 }
 
@@ -38,8 +47,15 @@ const WORKER_BYTES = 20 * 1024 * 1024
 const MOST_WORKERS = 3
 /** Messages with signatures that another thread has at the same time: one to work on, one for when it has done that. */
 const MOST_TO_VERIFY = 2
-/** Outputs that wait in another thread, for the moments in which this one is busy and hands out no more. */
-const WAITING = 4
+/** Archives that another thread has at the same time: so many that it has work while this one is busy and hands out no more. */
+const MOST_TO_UNPACK = 8
+/** Small outputs that are fetched or wait to be unpacked, besides those that other threads have: enough for 20 ms away. */
+const MOST_SMALL = 16
+/** Of them, so many that take much room in memory. */
+const MOST_MEDIUM = 2
+const MEDIUM_BYTES = 1024 * 1024
+/** Large ones for each thread: each takes the window of a decompressor. */
+const MOST_LARGE = 2
 
 /** Outputs that may come, from which on threads are started before it is known how large they are: at about half a megabyte each. */
 const MANY_OUTPUTS = 100
@@ -58,40 +74,45 @@ export function startThreads(options: Pick<PoolOptions, 'candidates' | 'pace'>):
 
 export async function openPool({ bytes, candidates, pace, signal, threads }: PoolOptions): Promise<Pool> {
   const started = threads ?? (bytes < WORKER_BYTES ? undefined : startWorkers({ candidates, pace }))
-  const workers = await started
-  const members: Member[] = [
-    { receiver: createReceiver({ candidates, pace, signal }), most: mostAtOnce, busy: 0 },
-    ...(workers?.receivers ?? []).map((receiver) => ({ receiver, most: mostAtOnce + WAITING, busy: 0 })),
-  ]
-  const waiting: ((member: Member) => void)[] = []
+  const workers = (await started)?.all ?? []
+  const sharing = shareUnpacking(unpackerOfFetched(candidatesOf(candidates)), workers)
+  const own = createReceiver({ candidates, pace, signal, unpack: sharing.unpack })
+  const small = slots(MOST_SMALL + MOST_TO_UNPACK * workers.length)
+  const medium = slots(MOST_MEDIUM)
+  const all = [own, ...workers].map((receiver) => ({ receiver, large: 0 }))
+  const large = slots(MOST_LARGE * all.length)
 
-  async function place(): Promise<Member> {
-    const free = members.filter(({ busy, most }) => busy < most).sort((a, b) => a.busy - b.busy)[0]
-    const member = free ?? (await new Promise<Member>((resolve) => waiting.push(resolve)))
-    if (free !== undefined) member.busy++
-    return member
+  async function receiveLarge(receiptNow: () => Receipt, onBytes: (bytes: number) => void): Promise<Received> {
+    const least = Math.min(...all.map((one) => one.large))
+    const member = all.find((one) => one.large === least)
+    if (member === undefined) throw new TypeError('openPool: no thread')
+    member.large++
+    try {
+      return await member.receiver.receive(receiptNow(), onBytes)
+    } finally {
+      member.large--
+    }
   }
 
   return {
-    async receive(receiptNow, onBytes) {
-      const member = await place()
+    async receive(bytes, receiptNow, onBytes) {
+      const isLarge = bytes > oneGoBytes
+      const places = isLarge ? [large] : bytes > MEDIUM_BYTES ? [medium, small] : [small]
+      for (const place of places) await place.take()
       try {
         signal?.throwIfAborted()
-        return await unlessAborted(member.receiver.receive(receiptNow(), onBytes), signal)
+        const received = isLarge ? receiveLarge(receiptNow, onBytes) : own.receive(receiptNow(), onBytes)
+        return await unlessAborted(received, signal)
       } finally {
-        // The place goes to whoever waits, and stays taken.
-        const next = waiting.shift()
-        if (next === undefined) member.busy--
-        else next(member)
+        for (const place of places) place.give()
       }
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all(members.map(({ receiver }) => receiver[Symbol.asyncDispose]()))
+      sharing[Symbol.dispose]()
+      await Promise.all(all.map(({ receiver }) => receiver[Symbol.asyncDispose]()))
     },
   }
 }
-
-type Member = { readonly receiver: Receiver; readonly most: number; busy: number }
 
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await work
@@ -107,11 +128,13 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefine
 
 export type Order =
   | { readonly kind: 'receive'; readonly id: number; readonly receipt: Receipt }
+  | { readonly kind: 'unpack'; readonly id: number; readonly fetched: Fetched; readonly receipt: Receipt }
   | { readonly kind: 'verify'; readonly id: number; readonly signed: readonly SignedBytes[] }
 
 export type Reply =
   | { readonly kind: 'bytes'; readonly id: number; readonly bytes: number }
   | { readonly kind: 'received'; readonly id: number; readonly received: Received }
+  | { readonly kind: 'unpacked'; readonly id: number }
   | { readonly kind: 'verified'; readonly id: number; readonly valid: readonly boolean[] }
   | {
       readonly kind: 'failed'
@@ -122,23 +145,23 @@ export type Reply =
     }
 
 type Task = {
-  readonly done: (reply: Extract<Reply, { kind: 'received' | 'verified' }>) => void
+  readonly done: (reply: Exclude<Reply, { kind: 'bytes' | 'failed' }>) => void
   readonly failed: (error: unknown) => void
   readonly onBytes: (bytes: number) => void
 }
 
-type Thread = Receiver & { readonly helper: Helper }
+type Thread = Receiver & Unpacking & { readonly helper: Helper }
 
 async function startWorkers(options: Pick<PoolOptions, 'candidates' | 'pace'>): Promise<Threads> {
   const count = Math.max(1, Math.min(MOST_WORKERS, availableParallelism() - 1))
-  const receivers = await Promise.all(Array.from({ length: count }, () => startWorker(options)))
-  const [first] = receivers
+  const all = await Promise.all(Array.from({ length: count }, () => startWorker(options)))
+  const [first] = all
   if (first === undefined) throw new TypeError('startWorkers: none')
   return {
-    receivers,
+    all,
     helper: first.helper,
     async [Symbol.asyncDispose]() {
-      await Promise.all(receivers.map((receiver) => receiver[Symbol.asyncDispose]()))
+      await Promise.all(all.map((thread) => thread[Symbol.asyncDispose]()))
     },
   }
 }
@@ -157,13 +180,14 @@ async function startWorker(workerData: Pick<PoolOptions, 'candidates' | 'pace'>)
   thread.on('exit', () => {
     hasEnded = true
   })
-  const post = (order: Order, task: Task): void => {
+  /** `given`: memory that goes along with the order. */
+  const post = (order: Order, task: Task, given: readonly ArrayBuffer[] = []): void => {
     // Nobody would answer.
     if (hasEnded) task.failed(threadEnded())
     else {
       thread.ref()
       tasks.set(order.id, task)
-      thread.postMessage(order)
+      thread.postMessage(order, given)
     }
   }
   return {
@@ -171,6 +195,14 @@ async function startWorker(workerData: Pick<PoolOptions, 'candidates' | 'pace'>)
       const { promise, resolve, reject } = Promise.withResolvers<Received>()
       const done: Task['done'] = (reply) => reply.kind === 'received' && resolve(reply.received)
       post({ kind: 'receive', id: next++, receipt }, { done, failed: reject, onBytes })
+      return promise
+    },
+    hasRoom: () => tasks.size < MOST_TO_UNPACK,
+    unpack(fetched, receipt) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      const memory = ownMemoryOf(fetched.packed)
+      const task = { done: () => resolve(), failed: reject, onBytes: () => {} }
+      post({ kind: 'unpack', id: next++, fetched, receipt }, task, memory === undefined ? [] : [memory])
       return promise
     },
     helper: {

@@ -1,32 +1,25 @@
 /**
- * Fetches one output: download, decompress, hash, check and unpack at once, into a private directory that nobody else looks at.
- * The output digest, the size and the references are those that the policy accepted, or the directory is removed and the next
- * cache is tried. Runs in the main thread or in a worker (pool.ts): everything that goes in or out is plain data.
+ * Fetches one output and has it unpacked into a private directory that nobody else looks at. The output digest, the size and the
+ * references are those that the policy accepted, or the directory is removed and the next cache is tried.
  */
-import { mkdirSync } from 'node:fs'
 import type { Writable } from 'node:stream'
-import { createZstdDecompress, constants as zlib, zstdDecompressSync } from 'node:zlib'
-import { defaultArchiveLimits } from '../../format/archive/decode.ts'
+import { createZstdDecompress } from 'node:zlib'
 import { AbnError, type ErrorCode } from '../../format/errors.ts'
-import type { Sha256 } from '../../format/hash.ts'
-import { type Candidates, candidatesOf, createReferenceScanner } from '../../format/reference-scan.ts'
-import { type StoreItem, type StorePath, storeHashOf } from '../../format/store-path.ts'
+import { type Candidates, candidatesOf } from '../../format/reference-scan.ts'
+import type { StorePath } from '../../format/store-path.ts'
 import { removeDirectory } from '../../store/remove-directory.ts'
-import { createUnpacker, type Unpacker } from '../../store/unpack-archive.ts'
-import { slots } from '../realise/slots.ts'
+import type { Unpacker } from '../../store/unpack-archive.ts'
 import { type Answer, type CacheConnection, connectToCache, type Pace, problem, type TakeChunk } from './http.ts'
-
-/** What the policy accepted, and where to put it. */
-export type Receipt = {
-  readonly item: StoreItem
-  /** Does not exist; its parent is private. */
-  readonly directory: string
-  readonly digest: Sha256
-  readonly bytes: number
-  readonly references: readonly StorePath[]
-  /** Addresses of the caches to try, in this order. */
-  readonly caches: readonly string[]
-}
+import { free } from './own-memory.ts'
+import {
+  checkedUnpacking,
+  decompression,
+  notZstd,
+  oneGoBytes,
+  type Receipt,
+  type UnpackFetched,
+  unpackerOfFetched,
+} from './unpack-fetched.ts'
 
 export type Received = {
   /** The cache that had it; undefined when none did, and then the directory does not exist. */
@@ -46,6 +39,8 @@ export type ReceiveOptions = {
   readonly signal?: AbortSignal | undefined
   /** Told now and then, and in the end, of what has come since it was last told. */
   readonly onBytes?: ((bytes: number) => void) | undefined
+  /** In this thread, unless given. */
+  readonly unpack?: UnpackFetched | undefined
 }
 
 /** One thread's connections and what it looks for. */
@@ -57,15 +52,10 @@ export type ReceiverOptions = {
   readonly candidates: readonly StorePath[]
   readonly pace?: Pace | undefined
   readonly signal?: AbortSignal | undefined
+  readonly unpack?: UnpackFetched | undefined
 }
 
-/** Outputs that one thread fetches at the same time: enough to be busy with one while others come from 20 ms away. */
-export const mostAtOnce = 12
-/** Of them, so many large ones, which take room in memory: as a whole, or for the window of a decompressor. */
-const MOST_LARGE = 2
-const LARGE_BYTES = 2 * 1024 * 1024
-
-export function createReceiver({ candidates: paths, pace, signal }: ReceiverOptions): Receiver {
+export function createReceiver({ candidates: paths, pace, ...options }: ReceiverOptions): Receiver {
   const candidates = candidatesOf(paths)
   const connections = new Map<string, Promise<CacheConnection>>()
   const connectionTo = (address: string): Promise<CacheConnection> => {
@@ -73,18 +63,8 @@ export function createReceiver({ candidates: paths, pace, signal }: ReceiverOpti
     connections.set(address, known)
     return known
   }
-  const places = slots(mostAtOnce)
-  const largePlaces = slots(MOST_LARGE)
   return {
-    async receive(receipt, onBytes) {
-      const taken = receipt.bytes > LARGE_BYTES ? [largePlaces, places] : [places]
-      for (const one of taken) await one.take()
-      try {
-        return await receiveOutput(receipt, { connectionTo, candidates, signal, onBytes })
-      } finally {
-        for (const one of taken) one.give()
-      }
-    },
+    receive: (receipt, onBytes) => receiveOutput(receipt, { ...options, connectionTo, candidates, onBytes }),
     async [Symbol.asyncDispose]() {
       for (const connection of connections.values()) (await connection)[Symbol.dispose]()
     },
@@ -121,42 +101,12 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
 ])
 
 async function receiveFrom(cache: CacheConnection, receipt: Receipt, options: ReceiveOptions): Promise<number> {
-  const { item, directory, digest, bytes, references } = receipt
-  const { candidates } = options
-  const isKnown = references.every((path) => candidates.get(storeHashOf(path)) === path)
-  const sought = isKnown ? candidates : candidatesOf([...candidates.values(), ...references])
-  const scanner = createReferenceScanner(sought, { builds: false })
-  const limits = { ...defaultArchiveLimits, bytes: Math.min(bytes, defaultArchiveLimits.bytes) }
+  const { candidates, unpack = unpackerOfFetched(candidates) } = options
   // Asked before anything is made: most refusals are that a cache does not have it.
   const download = await openDownload(cache, receipt, options)
-  mkdirSync(directory.slice(0, directory.lastIndexOf('/')), { recursive: true, mode: 0o700 })
-  const unpacker = createUnpacker({ item, directory, limits, scanner })
-  try {
-    await decompressInto(unpacker, download, bytes)
-    const unpacked = unpacker.end()
-    requireSame(cache.address, 'output digest', { expected: digest, got: unpacked.outputDigest })
-    requireSame(cache.address, 'size', { expected: String(bytes), got: String(unpacked.bytes) })
-    const found = scanner.found()
-    if (found.join() !== references.join()) {
-      throw new AbnError(
-        'ABN_SUBSTITUTE_REFERENCES',
-        `${item} refers to ${list(found)}, attested is ${list(references)}`,
-      )
-    }
-    return download.received()
-  } finally {
-    unpacker.abandon()
-  }
-}
-
-function requireSame(cache: string, what: string, { expected, got }: { expected: string; got: string }): void {
-  if (expected !== got) {
-    throw new AbnError('ABN_SUBSTITUTE_WRONG', `${cache}: wrong ${what}: expected ${expected}, got ${got}`)
-  }
-}
-
-function list(paths: readonly StorePath[]): string {
-  return paths.length === 0 ? 'nothing' : paths.slice(0, 20).join(', ')
+  if (receipt.bytes <= oneGoBytes) await unpack({ address: cache.address, packed: await whole(download) }, receipt)
+  else await checkedUnpacking(cache.address, receipt, candidates, (unpacker) => unpackWhileItComes(unpacker, download))
+  return download.received()
 }
 
 type Download = {
@@ -245,24 +195,9 @@ const TELL_MILLISECONDS = 100
 /** What goes into a decompressor and what comes out of it at a time: each time wakes another thread, and is waited for. */
 const PACKED_CHUNK_BYTES = 256 * 1024
 const CHUNK_BYTES = 512 * 1024
-/** Largest window that a frame may ask for: 128 MiB, that of `zstd --long`. */
-const WINDOW_LOG = 27
-/** Smaller archives are decompressed in one go, which is quicker. */
-const ONE_GO_BYTES = 12 * 1024 * 1024
 
-async function decompressInto(unpacker: Unpacker, download: Download, bytes: number): Promise<void> {
-  if (bytes <= ONE_GO_BYTES) {
-    const packed = await whole(download)
-    const plain = decompressWhole(packed, bytes, download.address)
-    free(packed)
-    try {
-      unpacker.push(plain, download.received())
-    } finally {
-      free(plain)
-    }
-    return
-  }
-  const plain = createZstdDecompress({ chunkSize: CHUNK_BYTES, params: { [zlib.ZSTD_d_windowLogMax]: WINDOW_LOG } })
+async function unpackWhileItComes(unpacker: Unpacker, download: Download): Promise<void> {
+  const plain = createZstdDecompress({ chunkSize: CHUNK_BYTES, params: decompression })
   let failure: unknown
   readInto(plain, download).catch((error: unknown) => {
     failure = error
@@ -323,37 +258,9 @@ async function whole({ address, read, length }: Download): Promise<Buffer> {
   return all?.subarray(0, at) ?? Buffer.concat(parts)
 }
 
-function decompressWhole(packed: Buffer, bytes: number, address: string): Buffer {
-  try {
-    // With room for a byte more than there should be, all comes in one piece.
-    const chunkSize = bytes + CHUNK_SPARE
-    const params = { [zlib.ZSTD_d_windowLogMax]: WINDOW_LOG }
-    return zstdDecompressSync(packed, { maxOutputLength: Math.max(1, bytes), chunkSize, params })
-  } catch (cause) {
-    if (cause instanceof RangeError) {
-      throw new AbnError('ABN_ARCHIVE_LIMIT', `${address}: the archive is larger than ${bytes} bytes`, { cause })
-    }
-    throw notZstd(address, cause)
-  }
-}
-
-const CHUNK_SPARE = 1024
-
-/** At once, rather than when V8 gets to it: what waits for that would be most of what this process has in memory. */
-function free({ buffer }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength !== SHARED_BYTES) buffer.transfer(0)
-}
-
 /** Once the parser that hands it over has returned, which still looks at what is around it. */
 function freeSoon(chunk: Uint8Array): void {
   process.nextTick(free, chunk)
-}
-
-/** Of the memory in which Node puts small buffers together. */
-const SHARED_BYTES = Buffer.allocUnsafe(1).buffer.byteLength
-
-function notZstd(address: string, cause: unknown): AbnError {
-  return new AbnError('ABN_SUBSTITUTE_WRONG', `${address}: it is not a zstd frame that can be read`, { cause })
 }
 
 function isOfSystem(error: unknown): boolean {

@@ -176,7 +176,7 @@ export async function prepareSubstitution(
       caches: order.filter((address) => (strikes.get(address) ?? 0) < MOST_STRIKES),
     })
     const onBytes = (more: number): void => onEvent?.({ kind: 'substitute-bytes', step, bytes: more })
-    const { from, refusals } = await pool.receive(receiptNow, onBytes)
+    const { from, refusals } = await pool.receive(bytes, receiptNow, onBytes)
     for (const { cache, code, reason } of refusals) {
       // One that fails to answer is soon not asked any more; one that sends something wrong may have the next thing right.
       if (code === 'ABN_CACHE_ANSWER') strikes.set(cache, (strikes.get(cache) ?? 0) + 1)

@@ -145,8 +145,8 @@ test('threads that were started before it was known what would come', async (t) 
   const many = [...few, ...Array.from({ length: 98 }, () => basePath)]
   const threads = startThreads({ candidates: many })
   if (threads === undefined) return t.fail()
-  const { receivers, helper } = await threads
-  t.true(receivers.length > 0)
+  const { all, helper } = await threads
+  t.true(all.length > 0)
   t.true(await helper.isFree())
   const signer = newSecretKey('alice.example/builds', new Uint8Array(32).fill(1))
   const message = Buffer.from('hello')
@@ -168,6 +168,7 @@ test('threads that were started before it was known what would come', async (t) 
     const received = await Promise.all(
       asked.map((receipt) =>
         pool.receive(
+          receipt.bytes,
           () => receipt,
           () => {},
         ),
