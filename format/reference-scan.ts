@@ -11,6 +11,8 @@ export type ReferenceScanner = {
   scan(bytes: Uint8Array): void
   /** Ends the current file. True when it referred to the build directory. */
   endFile(): boolean
+  /** A file of its own that is there as a whole; the result is that of endFile. */
+  scanWhole(bytes: Uint8Array): boolean
   /** A name or the target of a link, as a file of its own. */
   scanText(text: string): boolean
   /** Sorted. */
@@ -78,14 +80,18 @@ export function createReferenceScanner(
     if (wanted.size > found.size) findHashes(bytes, wanted, found)
   }
 
+  function scanWhole(bytes: Uint8Array): boolean {
+    if (wanted.size > found.size) findHashes(bytes, wanted, found)
+    return builds && refersToBuild(bufferOf(bytes), { isStart: true, isEnd: true })
+  }
+
   function scanText(text: string): boolean {
     // Too short for a hash, however it is encoded.
     if (!builds && text.length < storeHashLength) return false
-    scan(Buffer.from(text))
-    return endFile()
+    return scanWhole(Buffer.from(text))
   }
 
-  return { scan, endFile, scanText, found: () => [...found].sort() }
+  return { scan, endFile, scanWhole, scanText, found: () => [...found].sort() }
 }
 
 function isIndex(candidates: Iterable<StorePath> | Candidates): candidates is Candidates {

@@ -38,7 +38,7 @@ export function canonicaliseDirectory(directory: string, path: StorePath): void 
 
 /** The last step, when the directory stands in its final place. */
 export function finishDirectory(directory: string): void {
-  if ((lstatSync(directory).mode & 0o7777) !== 0o555) chmodSync(directory, 0o555)
+  chmodSync(directory, 0o555)
   lutimesSync(directory, 1, 1)
 }
 

@@ -49,6 +49,8 @@ export type UnpackOptions = {
 export function createUnpacker({ item, directory, limits, scanner }: UnpackOptions): Unpacker {
   const hash = sha256Stream()
   let descriptor: number | undefined
+  /** Of the file that is open. */
+  let bytesOfFile = 0
   const at = (path: string) => (path === '' ? directory : `${directory}/${path}`)
   const decoder: ArchiveDecoder = createArchiveDecoder(
     item,
@@ -60,14 +62,16 @@ export function createUnpacker({ item, directory, limits, scanner }: UnpackOptio
       directoryEnd: (path) => {
         if (path !== '') finishDirectory(at(path))
       },
-      file: (path, _size, executable) => {
+      file: (path, size, executable) => {
         scanner?.scanText(path)
+        bytesOfFile = size
         const mode = executable ? 0o555 : 0o444
         descriptor = openSync(at(path), CREATE, mode)
         if ((mode & UMASK) !== 0) fchmodSync(descriptor, mode)
       },
       data: (bytes) => {
-        scanner?.scan(bytes)
+        if (bytes.length === bytesOfFile) scanner?.scanWhole(bytes)
+        else scanner?.scan(bytes)
         for (let done = 0; done < bytes.length; ) done += writeSync(descriptor ?? -1, bytes, done)
       },
       fileEnd: () => {

@@ -88,6 +88,11 @@ export function readPaxRecords(body: Buffer): ReadonlyMap<string, Buffer> | unde
 
 const EMPTY = Buffer.alloc(0)
 
+/** The block of a directory, but for a name: what is the same in the block of every entry that has a name and no more stands in it. */
+export function namelessBlock(): Buffer {
+  return ustarBlock({ name: EMPTY, prefix: EMPTY, mode: 0o555, size: 0, type: '5', link: EMPTY })
+}
+
 type Block = {
   readonly name: Uint8Array
   readonly prefix: Uint8Array

@@ -6,7 +6,7 @@
  */
 import type { StoreItem } from '../store-path.ts'
 import type { DirectoryEntry, FileHeader } from './entry.ts'
-import { blockBytes, encodeHeader, ustar } from './header.ts'
+import { blockBytes, namelessBlock, ustar } from './header.ts'
 
 export type OrdinaryHeader = DirectoryEntry | FileHeader
 
@@ -25,11 +25,7 @@ export function wordsOf(bytes: Uint8Array): Words | undefined {
 
 export function ordinaryHeaderReader(item: StoreItem): OrdinaryReader {
   const base = Buffer.from(`abn/store/${item}/`)
-  /** A directory's block: what is the same in every block stands in it. */
-  const model = Uint8Array.from(encodeHeader(item, { kind: 'directory', path: '' }))
-  const modelWords = new Int32Array(model.buffer)
-  /** The sum that the checksum field would state if name, prefix, size, mode and type had no bytes at all. */
-  const fixedSum = sumOf(model, 0, blockBytes) - sumOf(model, 0, NAME_END) - sumOfOwn(model)
+  const { model, modelWords, fixedSum } = modelBlock()
   const name = Buffer.alloc(ustar.prefix.size + 1 + ustar.name.size)
 
   return (bytes, at, words) => {
@@ -76,6 +72,23 @@ export function ordinaryHeaderReader(item: StoreItem): OrdinaryReader {
   }
 }
 
+type Model = {
+  /** What is the same in every block. */
+  readonly model: Uint8Array
+  readonly modelWords: Words
+  /** The sum that the checksum field would state if name, prefix, size, mode and type had no bytes at all. */
+  readonly fixedSum: number
+}
+
+let made: Model | undefined
+
+function modelBlock(): Model {
+  if (made !== undefined) return made
+  const model = Uint8Array.from(namelessBlock())
+  made = { model, modelWords: new Int32Array(model.buffer), fixedSum: sumOf(model, 0, blockBytes) - sumOfOwn(model) }
+  return made
+}
+
 const FILE = 0x30
 const DIRECTORY = 0x35
 const ZERO = 0x30
@@ -107,10 +120,11 @@ const FIXED_BESIDE_WORDS: typeof FIXED = [
 
 /** All whole words of what is fixed, and the prefix. */
 function hasWordsOf(model: Words, words: Words, at: number): boolean {
-  for (let i = ustar.uid.at / 4; i < ustar.size.at / 4; i++) if (words[at + i] !== model[i]) return false
-  for (let i = ustar.mtime.at / 4; i < ustar.checksum.at / 4; i++) if (words[at + i] !== model[i]) return false
-  for (let i = LINK_WORD / 4; i < blockBytes / 4; i++) if (words[at + i] !== model[i]) return false
-  return true
+  let bits = 0
+  for (let i = ustar.uid.at / 4; i < ustar.size.at / 4; i++) bits |= (words[at + i] ?? 0) ^ (model[i] ?? 0)
+  for (let i = ustar.mtime.at / 4; i < ustar.checksum.at / 4; i++) bits |= (words[at + i] ?? 0) ^ (model[i] ?? 0)
+  for (let i = LINK_WORD / 4; i < blockBytes / 4; i++) bits |= (words[at + i] ?? 0) ^ (model[i] ?? 0)
+  return bits === 0
 }
 
 function isSameAs(model: Uint8Array, bytes: Uint8Array, { at, ranges }: { at: number; ranges: typeof FIXED }): boolean {

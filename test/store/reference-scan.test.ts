@@ -41,6 +41,12 @@ test('finds hashes and build references wherever the chunks are cut', (t) => {
         const other = createReferenceScanner(candidatesOf(candidates), { builds: false })
         for (const file of files) t.false(other.scanText(file))
         t.deepEqual(other.found(), expected.sort())
+        const atOnce = createReferenceScanner(candidates)
+        t.deepEqual(
+          files.map((file) => atOnce.scanWhole(Buffer.from(file))),
+          build,
+        )
+        t.deepEqual(atOnce.found(), expected.sort())
       },
     ),
     { numRuns: 2000 },
