@@ -48,9 +48,9 @@ const MOST_WORKERS = 3
 /** Messages with signatures that another thread has at the same time: one to work on, one for when it has done that. */
 const MOST_TO_VERIFY = 2
 /** Archives that another thread has at the same time: so many that it has work while this one is busy and hands out no more. */
-const MOST_TO_UNPACK = 4
+const MOST_TO_UNPACK = 5
 /** Small outputs that are fetched or wait to be unpacked, besides those that other threads have: enough for 20 ms away. */
-const MOST_SMALL = 12
+const MOST_SMALL = 18
 /** Of them, so many that take much room in memory. */
 const MOST_MEDIUM = 2
 const MEDIUM_BYTES = 1024 * 1024
