@@ -17,8 +17,14 @@ export function shareUnpacking(here: UnpackFetched, others: readonly Unpacking[]
   let isComing = false
   let hasEnded = false
 
-  function give(unpack: UnpackFetched, { fetched, receipt, done }: Job): void {
-    unpack(fetched, receipt).then(done.resolve, done.reject).then(handOut)
+  async function give(unpack: UnpackFetched, { fetched, receipt, done }: Job): Promise<void> {
+    try {
+      await unpack(fetched, receipt)
+      done.resolve()
+    } catch (error) {
+      done.reject(error)
+    }
+    handOut()
   }
 
   function handOut(): void {
@@ -26,7 +32,7 @@ export function shareUnpacking(here: UnpackFetched, others: readonly Unpacking[]
       while (other.hasRoom()) {
         const job = waiting.shift()
         if (job === undefined) return
-        give(other.unpack, job)
+        void give(other.unpack, job)
       }
     }
     if (isComing || waiting.length === 0) return
@@ -34,7 +40,7 @@ export function shareUnpacking(here: UnpackFetched, others: readonly Unpacking[]
     setImmediate(() => {
       isComing = false
       const job = waiting.shift()
-      if (job !== undefined) give(here, job)
+      if (job !== undefined) void give(here, job)
     })
   }
 
