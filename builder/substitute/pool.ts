@@ -1,5 +1,5 @@
 /**
- * Who receives outputs: this thread has the small ones fetched and shares unpacking them with a few others, when there is much to
+ * Who receives outputs: this thread fetches the small ones and shares unpacking them with a few others, when there is much to
  * fetch, as making files is work for a core. Large ones, which are unpacked while they come, are received by any of the threads.
  * A thread that dies fails what it had.
  */
@@ -72,10 +72,11 @@ export function startThreads(options: Pick<PoolOptions, 'candidates' | 'pace'>):
   return started
 }
 
-export async function openPool({ bytes, candidates, pace, signal, threads }: PoolOptions): Promise<Pool> {
-  const started = threads ?? (bytes < WORKER_BYTES ? undefined : startWorkers({ candidates, pace }))
+export async function openPool({ bytes, candidates: paths, pace, signal, threads }: PoolOptions): Promise<Pool> {
+  const started = threads ?? (bytes < WORKER_BYTES ? undefined : startWorkers({ candidates: paths, pace }))
   const workers = (await started)?.all ?? []
-  const sharing = shareUnpacking(unpackerOfFetched(candidatesOf(candidates)), workers)
+  const candidates = candidatesOf(paths)
+  const sharing = shareUnpacking(unpackerOfFetched(candidates), workers)
   const own = createReceiver({ candidates, pace, signal, unpack: sharing.unpack })
   const small = slots(MOST_SMALL + MOST_TO_UNPACK * workers.length)
   const medium = slots(MOST_MEDIUM)

@@ -5,8 +5,7 @@
 import type { Writable } from 'node:stream'
 import { createZstdDecompress } from 'node:zlib'
 import { AbnError, type ErrorCode } from '../../format/errors.ts'
-import { type Candidates, candidatesOf } from '../../format/reference-scan.ts'
-import type { StorePath } from '../../format/store-path.ts'
+import type { Candidates } from '../../format/reference-scan.ts'
 import { removeDirectory } from '../../store/remove-directory.ts'
 import type { Unpacker } from '../../store/unpack-archive.ts'
 import { type Answer, type CacheConnection, connectToCache, type Pace, problem, type TakeChunk } from './http.ts'
@@ -49,14 +48,13 @@ export type Receiver = AsyncDisposable & {
 }
 
 export type ReceiverOptions = {
-  readonly candidates: readonly StorePath[]
+  readonly candidates: Candidates
   readonly pace?: Pace | undefined
   readonly signal?: AbortSignal | undefined
   readonly unpack?: UnpackFetched | undefined
 }
 
-export function createReceiver({ candidates: paths, pace, ...options }: ReceiverOptions): Receiver {
-  const candidates = candidatesOf(paths)
+export function createReceiver({ pace, ...options }: ReceiverOptions): Receiver {
   const connections = new Map<string, Promise<CacheConnection>>()
   const connectionTo = (address: string): Promise<CacheConnection> => {
     const known = connections.get(address) ?? connectToCache(address, pace === undefined ? {} : { pace })
@@ -64,7 +62,7 @@ export function createReceiver({ candidates: paths, pace, ...options }: Receiver
     return known
   }
   return {
-    receive: (receipt, onBytes) => receiveOutput(receipt, { ...options, connectionTo, candidates, onBytes }),
+    receive: (receipt, onBytes) => receiveOutput(receipt, { ...options, connectionTo, onBytes }),
     async [Symbol.asyncDispose]() {
       for (const connection of connections.values()) (await connection)[Symbol.dispose]()
     },

@@ -9,9 +9,10 @@ import type { Order, Reply } from './pool.ts'
 import { createReceiver } from './receive.ts'
 import { unpackerOfFetched } from './unpack-fetched.ts'
 
-const { candidates, pace }: { candidates: readonly StorePath[]; pace: Pace | undefined } = workerData
+const { candidates: paths, pace }: { candidates: readonly StorePath[]; pace: Pace | undefined } = workerData
+const candidates = candidatesOf(paths)
 const receiver = createReceiver({ candidates, pace })
-const unpack = unpackerOfFetched(candidatesOf(candidates))
+const unpack = unpackerOfFetched(candidates)
 
 parentPort?.on('message', async (order: Order) => {
   const { id } = order

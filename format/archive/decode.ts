@@ -301,13 +301,13 @@ function requireZero(bytes: Uint8Array, start: number, end: number, words?: Word
   const firstWord = Math.ceil(start / 4)
   const lastWord = Math.floor(end / 4)
   const hasWords = words !== undefined && firstWord < lastWord
-  let bits = 0
-  for (let i = start; i < (hasWords ? firstWord * 4 : end); i++) bits |= bytes[i] ?? 0
+  let isZero = true
+  for (let i = start; i < (hasWords ? firstWord * 4 : end); i++) isZero &&= bytes[i] === 0
   if (hasWords) {
-    for (let i = firstWord; i < lastWord; i++) bits |= words[i] ?? 0
-    for (let i = lastWord * 4; i < end; i++) bits |= bytes[i] ?? 0
+    for (let i = firstWord; i < lastWord; i++) isZero &&= words[i] === 0
+    for (let i = lastWord * 4; i < end; i++) isZero &&= bytes[i] === 0
   }
-  if (bits !== 0) throw invalid('bytes that should be zero are not')
+  if (!isZero) throw invalid('bytes that should be zero are not')
 }
 
 function invalid(reason: string): AbnError {

@@ -25,7 +25,6 @@ export function wordsOf(bytes: Uint8Array): Words | undefined {
 
 export function ordinaryHeaderReader(item: StoreItem): OrdinaryReader {
   const base = Buffer.from(`abn/store/${item}/`)
-  const { model, modelWords, fixedSum } = modelBlock()
   const name = Buffer.alloc(ustar.prefix.size + 1 + ustar.name.size)
 
   return (bytes, at, words) => {
@@ -72,22 +71,11 @@ export function ordinaryHeaderReader(item: StoreItem): OrdinaryReader {
   }
 }
 
-type Model = {
-  /** What is the same in every block. */
-  readonly model: Uint8Array
-  readonly modelWords: Words
-  /** The sum that the checksum field would state if name, prefix, size, mode and type had no bytes at all. */
-  readonly fixedSum: number
-}
-
-let made: Model | undefined
-
-function modelBlock(): Model {
-  if (made !== undefined) return made
-  const model = Uint8Array.from(namelessBlock())
-  made = { model, modelWords: new Int32Array(model.buffer), fixedSum: sumOf(model, 0, blockBytes) - sumOfOwn(model) }
-  return made
-}
+/** What is the same in every block. */
+const model = Uint8Array.from(namelessBlock())
+const modelWords: Words = new Int32Array(model.buffer)
+/** The sum that the checksum field would state if name, prefix, size, mode and type had no bytes at all. */
+const fixedSum = sumOf(model, 0, blockBytes) - sumOfOwn(model)
 
 const FILE = 0x30
 const DIRECTORY = 0x35
@@ -120,11 +108,10 @@ const FIXED_BESIDE_WORDS: typeof FIXED = [
 
 /** All whole words of what is fixed, and the prefix. */
 function hasWordsOf(model: Words, words: Words, at: number): boolean {
-  let bits = 0
-  for (let i = ustar.uid.at / 4; i < ustar.size.at / 4; i++) bits |= (words[at + i] ?? 0) ^ (model[i] ?? 0)
-  for (let i = ustar.mtime.at / 4; i < ustar.checksum.at / 4; i++) bits |= (words[at + i] ?? 0) ^ (model[i] ?? 0)
-  for (let i = LINK_WORD / 4; i < blockBytes / 4; i++) bits |= (words[at + i] ?? 0) ^ (model[i] ?? 0)
-  return bits === 0
+  for (let i = ustar.uid.at / 4; i < ustar.size.at / 4; i++) if (words[at + i] !== model[i]) return false
+  for (let i = ustar.mtime.at / 4; i < ustar.checksum.at / 4; i++) if (words[at + i] !== model[i]) return false
+  for (let i = LINK_WORD / 4; i < blockBytes / 4; i++) if (words[at + i] !== model[i]) return false
+  return true
 }
 
 function isSameAs(model: Uint8Array, bytes: Uint8Array, { at, ranges }: { at: number; ranges: typeof FIXED }): boolean {
