@@ -9,7 +9,7 @@ import type { StorePath } from '../../format/store-path.ts'
 import { listRoots } from '../../store/roots.ts'
 import { openStore } from '../../store/store.ts'
 import { verifyItems } from '../../store/verify.ts'
-import { ageHolds } from '../store/support.ts'
+import { dateHolds } from '../store/support.ts'
 import type { Home } from './channel.ts'
 import { launcher } from './channel.ts'
 
@@ -54,7 +54,7 @@ export async function liveRound(home: Home, random: () => number): Promise<Round
 
 /** In the end nothing is left for a person to remove, and all works. */
 export async function requireUsable(home: Home): Promise<void> {
-  ageHolds(home.root)
+  dateHolds(home.root)
   for (const args of [['install', 'greet'], ['gc'], ['verify']]) {
     const { status, stderr } = spawnSync(launcher, args, { env: home.env, encoding: 'utf8', timeout: 120_000 })
     if (status !== 0) throw new Error(`${args.join(' ')}: ${stderr}`)

@@ -71,10 +71,10 @@ export async function registerFiles(
   return await store.register({ lock, name, version: '1', outputs: staged, candidates, origin, buildReferences })
 }
 
-/** As if the holds (hold.ts) had been made long ago. */
-export function ageHolds(root: string): void {
+/** As if the holds (hold.ts) had been made then; by default long ago. */
+export function dateHolds(root: string, made = new Date(1000)): void {
   const directory = join(root, 'var/holds')
-  for (const name of existsSync(directory) ? readdirSync(directory) : []) utimesSync(join(directory, name), 1, 1)
+  for (const name of existsSync(directory) ? readdirSync(directory) : []) utimesSync(join(directory, name), made, made)
 }
 
 /** Every path below a directory with mode, mtime and target. */
