@@ -14,8 +14,9 @@ import { slots } from '../realise/slots.ts'
 import type { Pace } from './http.ts'
 import { ownMemoryOf } from './own-memory.ts'
 import { createReceiver, type Received, type Receiver } from './receive.ts'
-import { shareUnpacking, type Unpacking } from './share-unpacking.ts'
-import { type Fetched, oneGoBytes, type Receipt, unpackerOfFetched } from './unpack-fetched.ts'
+import { createRoom, type Room } from './room.ts'
+import { mostGiven, shareUnpacking } from './share-unpacking.ts'
+import { type Fetched, oneGoBytes, type Receipt, type UnpackFetched, unpackerOfFetched } from './unpack-fetched.ts'
 
 export type Pool = AsyncDisposable & {
   /**
@@ -47,13 +48,11 @@ const WORKER_BYTES = 20 * 1024 * 1024
 const MOST_WORKERS = 3
 /** Messages with signatures that another thread has at the same time: one to work on, one for when it has done that. */
 const MOST_TO_VERIFY = 2
-/** Archives that another thread has at the same time: so many that it has work while this one is busy and hands out no more. */
-const MOST_TO_UNPACK = 5
-/** Small outputs that are fetched or wait to be unpacked, besides those that other threads have: enough for 20 ms away. */
-const MOST_SMALL = 18
-/** Of them, so many that take much room in memory. */
-const MOST_MEDIUM = 2
-const MEDIUM_BYTES = 1024 * 1024
+/**
+ * Small outputs that are fetched or wait to be unpacked, besides those that other threads have: enough for 20 ms away. Of their
+ * bytes, uncompressed, so many with those of other threads: a few that are nearly large.
+ */
+const MOST_SMALL = { archives: 18, bytes: 40 * 1024 * 1024 }
 /** Large ones for each thread: each takes the window of a decompressor. */
 const MOST_LARGE = 2
 
@@ -76,12 +75,15 @@ export async function openPool({ bytes, candidates: paths, pace, signal, threads
   const started = threads ?? (bytes < WORKER_BYTES ? undefined : startWorkers({ candidates: paths, pace }))
   const workers = (await started)?.all ?? []
   const candidates = candidatesOf(paths)
-  const sharing = shareUnpacking(unpackerOfFetched(candidates), workers)
+  const sharing = shareUnpacking(
+    unpackerOfFetched(candidates),
+    workers.map(({ unpack }) => unpack),
+  )
   const own = createReceiver({ candidates, pace, signal, unpack: sharing.unpack })
-  const small = slots(MOST_SMALL + MOST_TO_UNPACK * workers.length)
-  const medium = slots(MOST_MEDIUM)
+  const things = MOST_SMALL.archives + mostGiven.archives * workers.length
+  const small = createRoom({ things, bytes: MOST_SMALL.bytes })
   const all = [own, ...workers].map((receiver) => ({ receiver, large: 0 }))
-  const large = slots(MOST_LARGE * all.length)
+  const large: Room = slots(MOST_LARGE * all.length)
 
   async function receiveLarge(receiptNow: () => Receipt, onBytes: (bytes: number) => void): Promise<Received> {
     const least = Math.min(...all.map((one) => one.large))
@@ -98,14 +100,14 @@ export async function openPool({ bytes, candidates: paths, pace, signal, threads
   return {
     async receive(bytes, receiptNow, onBytes) {
       const isLarge = bytes > oneGoBytes
-      const places = isLarge ? [large] : bytes > MEDIUM_BYTES ? [medium, small] : [small]
-      for (const place of places) await place.take()
+      const place = isLarge ? large : small
+      await place.take(bytes)
       try {
         signal?.throwIfAborted()
         const received = isLarge ? receiveLarge(receiptNow, onBytes) : own.receive(receiptNow(), onBytes)
         return await unlessAborted(received, signal)
       } finally {
-        for (const place of places) place.give()
+        place.give(bytes)
       }
     },
     async [Symbol.asyncDispose]() {
@@ -151,7 +153,7 @@ type Task = {
   readonly onBytes: (bytes: number) => void
 }
 
-type Thread = Receiver & Unpacking & { readonly helper: Helper }
+type Thread = Receiver & { readonly unpack: UnpackFetched; readonly helper: Helper }
 
 async function startWorkers(options: Pick<PoolOptions, 'candidates' | 'pace'>): Promise<Threads> {
   const count = Math.max(1, Math.min(MOST_WORKERS, availableParallelism() - 1))
@@ -198,7 +200,6 @@ async function startWorker(workerData: Pick<PoolOptions, 'candidates' | 'pace'>)
       post({ kind: 'receive', id: next++, receipt }, { done, failed: reject, onBytes })
       return promise
     },
-    hasRoom: () => tasks.size < MOST_TO_UNPACK,
     unpack(fetched, receipt) {
       const { promise, resolve, reject } = Promise.withResolvers<void>()
       const memory = ownMemoryOf(fetched.packed)

@@ -4,15 +4,20 @@
  */
 import type { Fetched, Receipt, UnpackFetched } from './unpack-fetched.ts'
 
-/** Another thread. */
-export type Unpacking = { readonly unpack: UnpackFetched; readonly hasRoom: () => boolean }
-
 /** Nothing begins after it was disposed of. */
 export type SharedUnpacking = Disposable & { readonly unpack: UnpackFetched }
 
+/** What another thread has at the same time: so much that it has work while this one is busy and hands out no more. */
+export const mostGiven = { archives: 5, bytes: 3 * 1024 * 1024 }
+
+/** Another thread, and what it has. */
+type Thread = { readonly unpack: UnpackFetched; archives: number; bytes: number }
+
 type Job = { readonly fetched: Fetched; readonly receipt: Receipt; readonly done: PromiseWithResolvers<void> }
 
-export function shareUnpacking(here: UnpackFetched, others: readonly Unpacking[]): SharedUnpacking {
+/** `others`: how other threads unpack. */
+export function shareUnpacking(here: UnpackFetched, others: readonly UnpackFetched[]): SharedUnpacking {
+  const threads: Thread[] = others.map((unpack) => ({ unpack, archives: 0, bytes: 0 }))
   let waiting: Job[] = []
   let isComing = false
   let hasEnded = false
@@ -24,23 +29,31 @@ export function shareUnpacking(here: UnpackFetched, others: readonly Unpacking[]
     } catch (error) {
       done.reject(error)
     }
+  }
+
+  async function giveTo(thread: Thread, job: Job): Promise<void> {
+    const { bytes } = job.receipt
+    thread.archives++
+    thread.bytes += bytes
+    await give(thread.unpack, job)
+    thread.archives--
+    thread.bytes -= bytes
     handOut()
   }
 
   function handOut(): void {
-    for (const other of others) {
-      while (other.hasRoom()) {
-        const job = waiting.shift()
-        if (job === undefined) return
-        void give(other.unpack, job)
-      }
+    for (const job of [...waiting]) {
+      const thread = withMostRoom(threads)
+      if (thread === undefined) break
+      waiting.shift()
+      void giveTo(thread, job)
     }
     if (isComing || waiting.length === 0) return
     isComing = true
     setImmediate(() => {
       isComing = false
       const job = waiting.shift()
-      if (job !== undefined) void give(here, job)
+      if (job !== undefined) void give(here, job).then(handOut)
     })
   }
 
@@ -58,6 +71,12 @@ export function shareUnpacking(here: UnpackFetched, others: readonly Unpacking[]
       waiting = []
     },
   }
+}
+
+function withMostRoom(threads: readonly Thread[]): Thread | undefined {
+  return threads
+    .filter(({ archives, bytes }) => archives < mostGiven.archives && bytes < mostGiven.bytes)
+    .reduce<Thread | undefined>((most, one) => (most === undefined || one.bytes < most.bytes ? one : most), undefined)
 }
 
 function ended(): Error {
