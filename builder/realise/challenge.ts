@@ -2,7 +2,6 @@
  * Builds a package again, whatever the store has, and compares with what is attested. Nothing is registered. What an operator attests and
  * the store does not have can be fetched for comparison only: nothing of it is ever run or kept.
  */
-import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import type { Sha256 } from '../../format/hash.ts'
 import { type StorePath, storeItemOf } from '../../format/store-path.ts'
@@ -83,7 +82,6 @@ type Where = { readonly options: ChallengeOptions; readonly workspace: string }
 async function placeOf(path: StorePath, digest: Sha256, { options, workspace }: Where): Promise<string | undefined> {
   const { store, fetchOutput } = options
   if (store.has(path) && store.readItem(path).outputDigest === digest) return store.physicalPath(path)
-  const parent = `${workspace}/attested-${digest.slice(0, 16)}`
-  mkdirSync(parent, { mode: 0o700 })
-  return (await fetchOutput(path, digest, `${parent}/output`)) ? `${parent}/output` : undefined
+  const directory = `${workspace}/attested-${digest.slice(0, 16)}`
+  return (await fetchOutput(path, digest, directory)) ? directory : undefined
 }

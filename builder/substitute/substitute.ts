@@ -253,7 +253,7 @@ function hashesOf(packages: readonly EvaluatedPackage[]): readonly RecipeHash[] 
 }
 
 function directoryFor(workspace: Workspace, { path }: AcceptedOutput): string {
-  return `${workspace.directory}/${storeItemOf(path)}/output`
+  return `${workspace.directory}/${storeItemOf(path)}`
 }
 
 function outputsOf(one: EvaluatedPackage, { decisionsAbout }: Decided) {

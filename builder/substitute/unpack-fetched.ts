@@ -2,7 +2,6 @@
  * From what a cache sent to a directory that the policy accepted: decompress, hash, check, unpack. Runs in the main thread or in a worker
  * (pool.ts): everything that goes in or out is plain data.
  */
-import { mkdirSync } from 'node:fs'
 import { constants as zlib, zstdDecompressSync } from 'node:zlib'
 import { defaultArchiveLimits } from '../../format/archive/decode.ts'
 import { AbnError } from '../../format/errors.ts'
@@ -15,7 +14,7 @@ import { free } from './own-memory.ts'
 /** What the policy accepted, and where to put it. */
 export type Receipt = {
   readonly item: StoreItem
-  /** Does not exist; its parent is private. */
+  /** Does not exist yet; its parent does, and is private. */
   readonly directory: string
   readonly digest: Sha256
   readonly bytes: number
@@ -63,7 +62,6 @@ export async function checkedUnpacking(
   const sought = isKnown ? candidates : candidatesOf([...candidates.values(), ...references])
   const scanner = createReferenceScanner(sought, { builds: false })
   const limits = { ...defaultArchiveLimits, bytes: Math.min(bytes, defaultArchiveLimits.bytes) }
-  mkdirSync(directory.slice(0, directory.lastIndexOf('/')), { recursive: true, mode: 0o700 })
   const unpacker = createUnpacker({ item, directory, limits, scanner })
   try {
     await fill(unpacker)

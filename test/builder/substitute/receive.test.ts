@@ -161,7 +161,7 @@ test('threads that were started before it was known what would come', async (t) 
   const directory = temporaryDirectory(t)
   const asked = [...Array(12).keys()].map((i) => ({
     item: storeItemOf(userPath),
-    directory: `${directory}/${i}/output`,
+    directory: `${directory}/${i}`,
     digest: userOutput.digest,
     bytes: userOutput.archive.length,
     references: userOutput.references,
