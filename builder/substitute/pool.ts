@@ -49,10 +49,10 @@ const MOST_WORKERS = 3
 /** Messages with signatures that another thread has at the same time: one to work on, one for when it has done that. */
 const MOST_TO_VERIFY = 2
 /**
- * Small outputs that are fetched or wait to be unpacked, besides those that other threads have: enough for 20 ms away. Of their
- * bytes, uncompressed, so many with those of other threads: a few that are nearly large.
+ * Small outputs that are fetched or wait to be unpacked. `archives`: besides those that other threads have; enough for 20 ms away.
+ * `bytes`: for each thread, uncompressed; one that is nearly large and one that comes meanwhile, or many that are smaller.
  */
-const MOST_SMALL = { archives: 18, bytes: 40 * 1024 * 1024 }
+const MOST_SMALL = { archives: 18, bytes: 20 * 1024 * 1024 }
 /** Large ones for each thread: each takes the window of a decompressor. */
 const MOST_LARGE = 2
 
@@ -80,9 +80,11 @@ export async function openPool({ bytes, candidates: paths, pace, signal, threads
     workers.map(({ unpack }) => unpack),
   )
   const own = createReceiver({ candidates, pace, signal, unpack: sharing.unpack })
-  const things = MOST_SMALL.archives + mostGiven.archives * workers.length
-  const small = createRoom({ things, bytes: MOST_SMALL.bytes })
   const all = [own, ...workers].map((receiver) => ({ receiver, large: 0 }))
+  const small = createRoom({
+    things: MOST_SMALL.archives + mostGiven.archives * workers.length,
+    bytes: MOST_SMALL.bytes * all.length,
+  })
   const large: Room = slots(MOST_LARGE * all.length)
 
   async function receiveLarge(receiptNow: () => Receipt, onBytes: (bytes: number) => void): Promise<Received> {
