@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os'
 import type { Sha256 } from '../../format/hash.ts'
-import { type StorePath, storeItemOf } from '../../format/store-path.ts'
+import { type StorePath, storeHashOf, storeItemOf } from '../../format/store-path.ts'
 import { canonicaliseDirectory } from '../../store/canonicalise.ts'
 import { withDiskErrors } from '../../store/io-errors.ts'
 import { outputDigestOfDirectory } from '../../store/output-digest.ts'
@@ -82,6 +82,7 @@ type Where = { readonly options: ChallengeOptions; readonly workspace: string }
 async function placeOf(path: StorePath, digest: Sha256, { options, workspace }: Where): Promise<string | undefined> {
   const { store, fetchOutput } = options
   if (store.has(path) && store.readItem(path).outputDigest === digest) return store.physicalPath(path)
-  const directory = `${workspace}/attested-${digest.slice(0, 16)}`
+  // Of both: whoever attests can say the same digest of several outputs.
+  const directory = `${workspace}/attested-${storeHashOf(path)}-${digest}`
   return (await fetchOutput(path, digest, directory)) ? directory : undefined
 }

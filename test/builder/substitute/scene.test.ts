@@ -1,7 +1,7 @@
 // The scene: two caches, three honest builders of three operators and one that lies, and clients who run the real command.
 import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import test from 'ava'
 import { evaluate, ownChannel } from '../../../builder/evaluate/evaluate.ts'
@@ -18,7 +18,8 @@ import { encodePublicKey } from '../../../trust/key.ts'
 import { newSecretKey } from '../../../trust/secret-key.ts'
 import { type Home, launcher, makeHome } from '../../_support/channel.ts'
 import { temporaryDirectory } from '../../_support/temporary.ts'
-import { bundled, startHostileCache } from '../../faults/_support/hostile-cache.ts'
+import { archives, bundled, send as sendBytes, startHostileCache } from '../../faults/_support/hostile-cache.ts'
+import { fileOf, outputOf, packed, statedOf } from '../../faults/_support/world.ts'
 
 const keyOf = (name: string, seed: number) => newSecretKey(`${name}.example/builder`, new Uint8Array(32).fill(seed))
 const keys = {
@@ -185,6 +186,24 @@ test('builders attest, caches carry, the policy decides', async (t) => {
   const explained = await run(deceived, 'why', 'greet')
   t.regex(explained.text, /built here .*did not accept[\s\S]*DIVERGENCE[\s\S]*DIVERGENCE[\s\S]*by liar/)
   t.regex((await run(deceived, 'challenge', 'greet')).text, /is what liar attest; no cache has it/)
+
+  // One who lies and has an archive to show for it.
+  const ofGreet = attested.flatMap((one) => (one.package === greet ? one.attestation.statement : []))
+  const forged = ofGreet
+    .flatMap(({ outputs }) => outputs)
+    .map(({ path }) => outputOf(path, [], [{ kind: 'directory', path: '' }, fileOf('forged', 'x')]))
+  const forgery = ofGreet.map((statement) =>
+    attest({ ...statement, outputs: forged.map((output) => statedOf(output)) }, keys.liar),
+  )
+  const shown = forged.map((output) => [
+    output.digest,
+    (response: ServerResponse) => sendBytes(response, packed(output)),
+  ])
+  const archive = archives(Object.fromEntries(shown))
+  await using forger = await startHostileCache({ evidence: bundled(forgery), archive })
+  using curious = makeHome()
+  await believe(curious, ['alice', 'liar'], [second, { url: forger.address }])
+  t.regex((await run(curious, 'challenge', 'greet')).text, /is what liar attest:\n[\s\S]*forged/)
 
   using alone = makeHome()
   await believe(alone, ['alice', 'silent'], [first, second])

@@ -1,7 +1,7 @@
 // Who unpacks what has come: other threads while they have room, this one otherwise, and nobody after the end.
 import { setImmediate as turn } from 'node:timers/promises'
 import test from 'ava'
-import { shareUnpacking } from '../../../builder/substitute/share-unpacking.ts'
+import { mostGiven, shareUnpacking } from '../../../builder/substitute/share-unpacking.ts'
 import type { UnpackFetched } from '../../../builder/substitute/unpack-fetched.ts'
 import { parseSha256 } from '../../../format/hash.ts'
 import { storeItemOf } from '../../../format/store-path.ts'
@@ -18,7 +18,7 @@ const receiptOf = (directory: string, bytes = 0) => ({
   caches: [],
 })
 
-const FULL = 3 * 1024 * 1024
+const FULL = mostGiven.bytes
 
 /** Is done with the oldest when told so. */
 function otherThread() {
