@@ -58,23 +58,23 @@ async function measure(items: number, mount: boolean): Promise<void> {
     await using server = await startServer(data)
     await using wire = await startDelay(ROUND_TRIP, server.port)
     print(`served by ${server.what}`)
-    const near = await race(contendersFor(data, made, server.port, items), { items, made, mount })
-    const away = await race(contendersFor(data, made, wire.port, items, true), { items, made, mount })
+    const near = await race(contendersFor(data, made, server.port), { items, made, mount })
+    const away = await race(contendersFor(data, made, wire.port, true), { items, made, mount })
     report(near, away, { items, made, questions: server.questions() / (2 * (rounds + 1)) })
   }
   rmSync(data, { recursive: true, force: true })
 }
 
-function contendersFor(data: string, made: Generated, port: number, items: number, isAway = false): Contender[] {
+function contendersFor(data: string, made: Generated, port: number, isAway = false): Contender[] {
   const address = `http://127.0.0.1:${port}`
   const client = join(import.meta.dirname, 'substitute/client.ts')
-  const nixBy = (jobs: number): Contender => ({
-    name: `Nix -j${jobs}`,
+  const theirs: Contender = {
+    name: 'Nix',
     run: (root) => {
-      const { command, args, env } = nixCommand({ root, address: `${address}/nix`, target: made.nixTarget, jobs })
+      const { command, args, env } = nixCommand({ root, address: `${address}/nix`, target: made.nixTarget })
       return timed(command, args, env)
     },
-  })
+  }
   const ours: Contender = {
     name: 'abnpkg',
     run: (root) => {
@@ -90,7 +90,7 @@ function contendersFor(data: string, made: Generated, port: number, items: numbe
       ? []
       : [{ name: 'tar -x', run: (to: string) => timed('tar', ['-x', '-f', join(data, 'all.tar'), '-C', to]) }]),
     { name: 'curl | zstd | tar', run: (to) => timed('sh', ['-c', piped, to]) },
-    ...(nix === undefined ? [] : isAway && items > 100 ? [nixBy(16)] : [nixBy(1), nixBy(16)]),
+    ...(nix === undefined ? [] : [theirs]),
   ]
 }
 
@@ -156,11 +156,10 @@ function report(
     `  of ours: decided after ${said.decided.toFixed(2)} s with ${said.decidedMegabytes.toFixed(0)} MB; ${said.cpuSeconds.toFixed(1)} s of CPU`,
   )
   const ours = medianOf(near, 'abnpkg')
-  const quickest = (results: Results): number => Math.min(medianOf(results, 'Nix -j1'), medianOf(results, 'Nix -j16'))
   if (nix !== undefined) {
-    judge('to Nix', ours / quickest(near), items >= 1000 ? LIMITS.nix : Number.POSITIVE_INFINITY)
+    judge('to Nix', ours / medianOf(near, 'Nix'), items >= 1000 ? LIMITS.nix : Number.POSITIVE_INFINITY)
     const limit = items > 100 ? LIMITS.nixAway : LIMITS.nixAwaySmall
-    judge(`to Nix, ${ROUND_TRIP} ms`, medianOf(away, 'abnpkg') / quickest(away), limit)
+    judge(`to Nix, ${ROUND_TRIP} ms`, medianOf(away, 'abnpkg') / medianOf(away, 'Nix'), limit)
   }
   if (items >= 1000) {
     judge('to tar -x', ours / medianOf(near, 'tar -x'), LIMITS.tar)
