@@ -19,7 +19,7 @@ export const defaultPace: Pace = { answerSeconds: 15, bytes: 8192, seconds: 10 }
 export type CacheConnection = Disposable & {
   /** Without a slash at its end. */
   readonly address: string
-  /** Throws ABN_CACHE_ANSWER, or the signal's reason. */
+  /** Only questions: one may be sent more than once. Throws ABN_CACHE_ANSWER, or the signal's reason. */
   request(path: string, options?: RequestOptions): Promise<Answer>
 }
 
@@ -62,44 +62,61 @@ export async function connectToCache(
     proxyEnv: process.env,
   })
 
-  async function request(path: string, { headers = {}, body, signal }: RequestOptions = {}): Promise<Answer> {
-    signal?.throwIfAborted()
+  /** Undefined when the connection was one that had been idle, and was gone. */
+  function send(path: string, { headers = {}, body, signal }: RequestOptions): Promise<IncomingMessage | undefined> {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage | undefined>()
     let isAnswered = false
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const sent = http.request(
-        {
-          ...where,
-          path: `${base}${path}`,
-          agent,
-          method: body === undefined ? 'GET' : 'POST',
-          headers: { 'accept-encoding': 'identity', 'user-agent': 'abnpkg', ...headers },
-          maxHeaderSize: 16 * 1024,
-          ...(signal === undefined ? {} : { signal }),
-        },
-        (answer) => {
-          isAnswered = true
-          clearTimeout(late)
-          resolve(answer)
-        },
-      )
-      // What has arrived by then is looked at first: it may be this thread that was busy.
-      const late = setTimeout(() => {
-        setImmediate(() => {
-          if (!isAnswered) sent.destroy(new Error(`no answer in ${pace.answerSeconds} s`))
-        })
-      }, pace.answerSeconds * 1000)
-      sent.on('error', (error) => {
+    const sent = http.request(
+      {
+        ...where,
+        path: `${base}${path}`,
+        agent,
+        method: body === undefined ? 'GET' : 'POST',
+        headers: { 'accept-encoding': 'identity', 'user-agent': 'abnpkg', ...headers },
+        maxHeaderSize: 16 * 1024,
+        ...(signal === undefined ? {} : { signal }),
+      },
+      (answer) => {
+        isAnswered = true
         clearTimeout(late)
-        reject(signal?.aborted ? signal.reason : problem(address, error.message, error))
+        resolve(answer)
+      },
+    )
+    // What has arrived by then is looked at first: it may be this thread that was busy.
+    const late = setTimeout(() => {
+      setImmediate(() => {
+        if (!isAnswered) sent.destroy(new Error(`no answer in ${pace.answerSeconds} s`))
       })
-      sent.end(body)
+    }, pace.answerSeconds * 1000)
+    sent.on('error', (error) => {
+      clearTimeout(late)
+      if (signal?.aborted) reject(signal.reason)
+      else if (sent.reusedSocket && isHangUp(error)) resolve(undefined)
+      else reject(problem(address, error.message, error))
     })
-    const status = response.statusCode ?? 0
-    const drop = (): void => {
-      response.on('error', () => {})
-      response.destroy()
+    sent.end(body)
+    return promise
+  }
+
+  /** A server may close what is idle just when it is used again; so many can be idle, and a new one is none of them. */
+  async function answerTo(path: string, options: RequestOptions): Promise<IncomingMessage> {
+    for (let attempts = connections + 1; attempts > 0; attempts--) {
+      const answer = await send(path, options)
+      if (answer !== undefined) return answer
     }
-    const encoding = response.headers['content-encoding']
+    throw problem(address, 'it closes every connection that it has kept open')
+  }
+
+  async function request(path: string, options: RequestOptions = {}): Promise<Answer> {
+    const { signal } = options
+    signal?.throwIfAborted()
+    const answer = await answerTo(path, options)
+    const status = answer.statusCode ?? 0
+    const drop = (): void => {
+      answer.on('error', () => {})
+      answer.destroy()
+    }
+    const encoding = answer.headers['content-encoding']
     if (encoding !== undefined && encoding !== 'identity') {
       drop()
       throw problem(
@@ -113,9 +130,9 @@ export async function connectToCache(
     }
     return {
       status,
-      headers: flat(response),
-      length: lengthOf(response),
-      read: (take) => handOver(response, take, { address, pace, signal }),
+      headers: flat(answer),
+      length: lengthOf(answer),
+      read: (take) => handOver(answer, take, { address, pace, signal }),
       drop,
     }
   }
@@ -202,6 +219,10 @@ function handOver(body: IncomingMessage, take: TakeChunk, { address, pace, signa
   body.on('error', fail)
   body.on('close', () => fail(new Error('it was cut off')))
   return promise
+}
+
+function isHangUp(error: Error): boolean {
+  return 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
 }
 
 function flat(response: IncomingMessage): Readonly<Record<string, string | undefined>> {
