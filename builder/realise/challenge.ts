@@ -2,18 +2,15 @@
  * Builds a package again, whatever the store has, and compares with what is attested. Nothing is registered. What an operator attests and
  * the store does not have can be fetched for comparison only: nothing of it is ever run or kept.
  */
-import { availableParallelism } from 'node:os'
 import type { Sha256 } from '../../format/hash.ts'
 import { type StorePath, storeHashOf, storeItemOf } from '../../format/store-path.ts'
 import { canonicaliseDirectory } from '../../store/canonicalise.ts'
 import { withDiskErrors } from '../../store/io-errors.ts'
 import { outputDigestOfDirectory } from '../../store/output-digest.ts'
 import type { EvaluatedPackage } from '../evaluate/package.ts'
+import { prepareAgain } from './build-again.ts'
 import { differencesBetween } from './differences.ts'
-import { outputPathsOf, type PlannedBuild } from './plan.ts'
 import type { RealiseOptions } from './realise.ts'
-import { buildWith } from './run.ts'
-import { fetchForBuilds } from './sources.ts'
 
 export type Challenged = {
   readonly path: StorePath
@@ -36,45 +33,28 @@ export type ChallengeOptions = RealiseOptions & {
 
 /** The inputs of the package are in the store. Throws what building throws. */
 export async function challenge(one: EvaluatedPackage, options: ChallengeOptions): Promise<readonly Challenged[]> {
-  const { store, signal, onEvent } = options
-  const build: PlannedBuild = { kind: 'build', package: one, outputs: outputPathsOf(one), needs: [] }
-  const sources = fetchForBuilds([build], {
-    ...options.sources,
-    signal,
-    onProgress: (progress) => onEvent?.({ kind: 'download', progress }),
-  })
-  const files = await sources.filesOf(one)
-  using _ = await store.lockDerivation(one.recipeHash, {
-    signal,
-    onWait: () => onEvent?.({ kind: 'wait', recipe: one.recipeHash }),
-  })
-  onEvent?.({ kind: 'build-start', build })
-  const cores = options.cores ?? availableParallelism()
-  return await buildWith(
-    build,
-    { ...options, cores, files, logSuffix: '-check' },
-    async ({ outputs, directory: workspace }) => {
-      const results: Challenged[] = []
-      for (const { path, directory } of outputs.values()) {
-        const item = storeItemOf(path)
-        const built = withDiskErrors('cannot hash the outputs', () => {
-          canonicaliseDirectory(directory, path)
-          return outputDigestOfDirectory(directory, item).outputDigest
+  using again = await prepareAgain(one, options)
+  return await again.run(async ({ outputs, directory: workspace }) => {
+    const results: Challenged[] = []
+    for (const { path, directory } of outputs.values()) {
+      const item = storeItemOf(path)
+      const built = withDiskErrors('cannot hash the outputs', () => {
+        canonicaliseDirectory(directory, path)
+        return outputDigestOfDirectory(directory, item).outputDigest
+      })
+      const differing: { digest: Sha256; differences: readonly string[] | undefined }[] = []
+      for (const digest of options.attested(path).filter((other) => other !== built)) {
+        const first = await placeOf(path, digest, { options, workspace })
+        const compare = options.compare ?? (async (_, directories) => differencesBetween(path, directories))
+        differing.push({
+          digest,
+          differences: first === undefined ? undefined : await compare(path, { first, second: directory }),
         })
-        const differing: { digest: Sha256; differences: readonly string[] | undefined }[] = []
-        for (const digest of options.attested(path).filter((other) => other !== built)) {
-          const first = await placeOf(path, digest, { options, workspace })
-          const compare = options.compare ?? (async (_, directories) => differencesBetween(path, directories))
-          differing.push({
-            digest,
-            differences: first === undefined ? undefined : await compare(path, { first, second: directory }),
-          })
-        }
-        results.push({ path, built, differing })
       }
-      return results
-    },
-  )
+      results.push({ path, built, differing })
+    }
+    return results
+  })
 }
 
 type Where = { readonly options: ChallengeOptions; readonly workspace: string }

@@ -1,18 +1,17 @@
 /**
  * Builds again what is in the store and compares: the same derivation must give the same bits. Nothing is registered.
  */
-import { availableParallelism } from 'node:os'
 import { AbnError } from '../../format/errors.ts'
 import { storeItemOf } from '../../format/store-path.ts'
 import { canonicaliseDirectory } from '../../store/canonicalise.ts'
 import { withDiskErrors } from '../../store/io-errors.ts'
 import { outputDigestOfDirectory } from '../../store/output-digest.ts'
 import type { EvaluatedPackage } from '../evaluate/package.ts'
+import { prepareAgain } from './build-again.ts'
 import { differencesBetween } from './differences.ts'
-import { outputPathsOf, type PlannedBuild } from './plan.ts'
+import type { PlannedBuild } from './plan.ts'
 import type { RealiseOptions } from './realise.ts'
-import { type Built, buildWith, labelOf } from './run.ts'
-import { fetchForBuilds } from './sources.ts'
+import { type Built, labelOf } from './run.ts'
 
 export type CheckOptions = RealiseOptions & {
   /** How many times to build; default 1. */
@@ -24,22 +23,11 @@ export type CheckOptions = RealiseOptions & {
  * with keepFailed the other result is kept.
  */
 export async function checkBuild(one: EvaluatedPackage, options: CheckOptions): Promise<void> {
-  const { store, signal, onEvent, rounds = 1 } = options
-  const build: PlannedBuild = { kind: 'build', package: one, outputs: outputPathsOf(one), needs: [] }
-  const sources = fetchForBuilds([build], {
-    ...options.sources,
-    signal,
-    onProgress: (progress) => onEvent?.({ kind: 'download', progress }),
-  })
-  const files = await sources.filesOf(one)
-  using _ = await store.lockDerivation(one.recipeHash, {
-    signal,
-    onWait: () => onEvent?.({ kind: 'wait', recipe: one.recipeHash }),
-  })
+  const { store, onEvent, rounds = 1 } = options
+  using again = await prepareAgain(one, options)
+  const { build } = again
   for (let round = 0; round < rounds; round++) {
-    onEvent?.({ kind: 'build-start', build })
-    const cores = options.cores ?? availableParallelism()
-    const seconds = await buildWith(build, { ...options, cores, files, logSuffix: '-check' }, async (built) => {
+    const seconds = await again.run(async (built) => {
       requireSame(build, built, options)
       return built.seconds
     })

@@ -2,15 +2,14 @@
 import type { Command } from '../commands.ts'
 import { noNames } from '../names.ts'
 import { requireWorkOptions, workOptions } from '../plans/work.ts'
-import { changedBits } from '../project/changes.ts'
 import type { ProjectContext } from '../project/context.ts'
 import { requireProject } from '../project/find.ts'
+import { lockAnew } from '../project/lock-anew.ts'
 import { lockToMakeAnew } from '../project/merge.ts'
 import { weakerOption } from '../project/options.ts'
 import { recipesOf } from '../project/recipes.ts'
 import { freshIn, makeLock, proposeLock } from '../project/relock.ts'
 import { reportLock } from '../project/report.ts'
-import { sharedLock, writeLocked } from '../project/use.ts'
 import { storeFor, storeToLookAt } from '../session.ts'
 
 export const lock: Command = {
@@ -43,11 +42,7 @@ export const lock: Command = {
       await reportLock({ project, changes: proposal.changes, isChanged, isDryRun }, surroundings.output)
       return isCheck && isChanged ? 1 : 0
     }
-    using _ = await sharedLock(context)
-    const lockText = await makeLock(proposal, context)
-    const after = writeLocked(proposal, { text: project.text, lockText }, context)
-    const changes = [...proposal.changes, ...changedBits(before, after)]
-    await reportLock({ project, changes, isChanged: lockText !== project.lockText, isDryRun }, surroundings.output)
+    await lockAnew(proposal, context)
     return 0
   },
 }

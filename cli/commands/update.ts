@@ -1,16 +1,15 @@
 // abnpkg update [NAME...]
 import type { Command } from '../commands.ts'
 import { requireWorkOptions, workOptions } from '../plans/work.ts'
-import { changedBits } from '../project/changes.ts'
 import type { ProjectContext } from '../project/context.ts'
 import { requireProject } from '../project/find.ts'
+import { lockAnew } from '../project/lock-anew.ts'
 import { lockToMakeAnew } from '../project/merge.ts'
 import { requireInProject } from '../project/names.ts'
 import { weakerOption } from '../project/options.ts'
 import { recipesOf } from '../project/recipes.ts'
-import { makeLock, proposeLock } from '../project/relock.ts'
+import { proposeLock } from '../project/relock.ts'
 import { reportLock } from '../project/report.ts'
-import { sharedLock, writeLocked } from '../project/use.ts'
 import { storeFor, storeToLookAt } from '../session.ts'
 
 export const update: Command = {
@@ -37,11 +36,7 @@ export const update: Command = {
       await reportLock({ project, changes, isChanged: changes.length > 0, isDryRun }, surroundings.output)
       return 0
     }
-    using _ = await sharedLock(context)
-    const lockText = await makeLock(proposal, context)
-    const after = writeLocked(proposal, { text: project.text, lockText }, context)
-    const changes = [...proposal.changes, ...changedBits(before, after)]
-    await reportLock({ project, changes, isChanged: lockText !== project.lockText, isDryRun }, surroundings.output)
+    await lockAnew(proposal, context)
     return 0
   },
 }

@@ -1,4 +1,5 @@
 // Attacks by mirrors of sources, and by caches that are asked for sources: what was meant is taken from the next one, or nothing is.
+
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
@@ -6,6 +7,7 @@ import { gzipSync } from 'node:zlib'
 import { fetchSources } from '../../builder/fetch/sources.ts'
 import { AbnError } from '../../format/errors.ts'
 import { sha256Of } from '../../format/hash.ts'
+import { listening } from '../_support/listening.ts'
 import { temporaryDirectory } from '../_support/temporary.ts'
 import { type LoneAttack, unless, withEnding } from './_support/lone.ts'
 
@@ -24,13 +26,7 @@ function byMirror(name: string, does: string, says: RegExp, answer: Answer): Lon
           response.on('error', () => {})
           action(response, request)
         })
-        await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-        ending.teardown(() => {
-          server.closeAllConnections()
-          server.close()
-        })
-        const address = server.address()
-        return `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/source`
+        return `${await listening(ending, server)}/source`
       }
       const hostile = await serve(answer)
       const honest = await serve((response) => response.end(content))
