@@ -31,7 +31,7 @@ test('killed with -9 under load, a cache loses no acknowledged write', async (t)
   const data = temporaryDirectory(t)
   const acknowledged = { statements: new Set<Package>(), archives: new Set<Package>() }
   let number = 0
-  for (let round = 0; round < 4; round++) {
+  for (let round = 0; round < 4 || acknowledged.archives.size <= 3; round++) {
     const running = spawn(process.execPath, [child, data], { stdio: ['ignore', 'pipe', 'inherit'] })
     const ended = once(running, 'exit')
     const [line] = await once(running.stdout, 'data')
@@ -71,7 +71,6 @@ test('killed with -9 under load, a cache loses no acknowledged write', async (t)
   t.deepEqual(faults, [])
   await collectGarbage(cache)
   t.deepEqual((await checkCache(cache, { repair: false })).faults, [])
-  t.true(acknowledged.archives.size > 3)
   t.log(`${acknowledged.statements.size} statements, ${acknowledged.archives.size} archives`)
 })
 
@@ -81,7 +80,7 @@ test('killed with -9 under load, everything acknowledged is in the log, and ther
   const acknowledged = new Set<string>()
   const seen: VerifiedCheckpoint[] = []
   let number = 0
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 5 || acknowledged.size <= 20; round++) {
     const running = spawn(process.execPath, [child, data, key], { stdio: ['ignore', 'pipe', 'inherit'] })
     const ended = once(running, 'exit')
     const [line] = await once(running.stdout, 'data')
@@ -126,6 +125,5 @@ test('killed with -9 under load, everything acknowledged is in the log, and ther
     [],
   )
   t.deepEqual((await checkCache(last.cache, { repair: false })).faults, [])
-  t.true(acknowledged.size > 20)
   t.log(`${acknowledged.size} acknowledged, ${entries.length} logged, ${seen.length} checkpoints seen`)
 })

@@ -1,6 +1,5 @@
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
 import { backUpCache } from '../../cache-server/backup.ts'
@@ -10,6 +9,7 @@ import { checkCache } from '../../cache-server/fsck.ts'
 import { exportCache, importCache } from '../../cache-server/static-files.ts'
 import { blobPathOf } from '../../cache-server/storage/directory-blobs.ts'
 import { encodePublicKey } from '../../trust/key.ts'
+import { listening } from '../_support/listening.ts'
 import { temporaryDirectory } from '../_support/temporary.ts'
 import {
   alice,
@@ -88,11 +88,9 @@ test('an export is served by any static server, and taken in again only as far a
   const server = createServer(
     (request, response) => void response.end(readFileSync(join(directory, request.url ?? ''))),
   )
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => server.close())
-  const { port } = server.address() as AddressInfo
+  const files = await listening(t, server)
   for (const one of [path, `/v1/evidence/${hello.recipe}`, `/v1/closures/${hello.recipe}/inputs`]) {
-    t.deepEqual((await send(`http://127.0.0.1:${port}`, { path: one })).body, (await send(url, { path: one })).body)
+    t.deepEqual((await send(files, { path: one })).body, (await send(url, { path: one })).body)
   }
   writeFileSync(join(directory, path), 'rot')
   const other = await startTestCache(t)

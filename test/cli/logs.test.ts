@@ -1,4 +1,5 @@
 // Logs in daily use: real caches with logs, real witnesses, and a person who runs the real commands.
+
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -20,6 +21,7 @@ import { encodePublicKey } from '../../trust/key.ts'
 import { encodeWitnessKey, type WitnessKey } from '../../trust/log/cosignature.ts'
 import { parseLogProof } from '../../trust/log/proof-file.ts'
 import { type Home, launcher, makeHome } from '../_support/channel.ts'
+import { listening } from '../_support/listening.ts'
 import { temporaryDirectory } from '../_support/temporary.ts'
 import { operatorKeys } from '../builder/service/_support/world.ts'
 import { logConfig, logSecret, sendSession, sessionOf, startTestWitness } from '../cache-server/log-support.ts'
@@ -143,10 +145,7 @@ async function serveFiles(t: ExecutionContext, directory: string) {
     else if (existsSync(file)) response.end(readFileSync(file))
     else response.writeHead(404).end()
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => server.close())
-  const listening = server.address()
-  return { url: `http://127.0.0.1:${typeof listening === 'object' ? listening?.port : ''}`, asked }
+  return { url: await listening(t, server), asked }
 }
 
 test('logged and witnessed: installed, explained, proved, checked, locked; a fork is found out', async (t) => {

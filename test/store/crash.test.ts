@@ -32,7 +32,7 @@ test('kill -9 at random instants of registering and switching leaves a whole sto
   const root = temporaryDirectory(t)
   const until = Date.now() + 8000
   let kills = 0
-  while (Date.now() < until) {
+  while (Date.now() < until || kills <= 5) {
     const running = spawn(process.execPath, [child('register-forever.ts'), root], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
@@ -46,7 +46,7 @@ test('kill -9 at random instants of registering and switching leaves a whole sto
   }
   await using store = openStore({ root })
   const { valid } = verify(store)
-  t.true(valid > 0 && kills > 5, `${valid} items after ${kills} kills`)
+  t.true(valid > 0, `${valid} items after ${kills} kills`)
   t.log(`${valid} items after ${kills} kills`)
   const profile = readProfile(store, 'default')
   for (const { paths } of profile?.manifest.packages ?? []) for (const path of paths) t.true(store.has(path))

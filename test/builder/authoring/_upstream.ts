@@ -1,9 +1,10 @@
 // An upstream on loopback: files by their paths, and what was asked for.
-import { once } from 'node:events'
+
 import { createServer } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import type { ExecutionContext } from 'ava'
 import { Upstream } from '../../../builder/authoring/upstream.ts'
+import { listening } from '../../_support/listening.ts'
 import { temporaryDirectory } from '../../_support/temporary.ts'
 import { tarOf } from '../unpack/_archives.ts'
 
@@ -18,12 +19,7 @@ export async function serve(t: ExecutionContext, files: Files) {
     if (body === undefined) response.writeHead(404).end()
     else response.end(body)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => void server.close())
-  const address = server.address()
-  const port = address !== null && typeof address === 'object' ? address.port : 0
-  const base = `http://127.0.0.1:${port}`
+  const base = await listening(t, server)
   const cache = temporaryDirectory(t)
   const signal = new AbortController().signal
   const upstream = new Upstream({ signal, sourceCache: `${cache}/sources`, debianMirror: `${base}/debian/` })

@@ -1,6 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import * as fs from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
@@ -9,6 +8,7 @@ import { fetchSources } from '../../../builder/fetch/sources.ts'
 import { unpackSource } from '../../../builder/unpack/source.ts'
 import { AbnError } from '../../../format/errors.ts'
 import { parseSha256, type Sha256, sha256Of } from '../../../format/hash.ts'
+import { listening } from '../../_support/listening.ts'
 import { temporaryDirectory } from '../../_support/temporary.ts'
 
 const hasGit = spawnSync('git', ['--version']).status === 0
@@ -34,14 +34,10 @@ async function serveRepository(t: ExecutionContext) {
     const path = join(work, '.git', decodeURIComponent(new URL(request.url ?? '', 'http://x').pathname))
     fs.readFile(path, (error, data) => (error ? response.writeHead(404).end() : response.end(data)))
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => void server.close())
-  const address = server.address()
-  const port = address !== null && typeof address === 'object' ? address.port : 0
+  const address = await listening(t, server)
   const commit = git('rev-parse', 'HEAD')
   const fetch = (sha256: Sha256, hint: { readonly url?: string; readonly commit?: string } = {}) =>
-    fetchSources([{ sha256, hint: { kind: 'git', url: `http://127.0.0.1:${port}/`, commit, ...hint } }], {
+    fetchSources([{ sha256, hint: { kind: 'git', url: `${address}/`, commit, ...hint } }], {
       cacheDirectory: join(top, 'cache'),
       channelRoot: '/',
     })

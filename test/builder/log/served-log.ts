@@ -1,12 +1,13 @@
 /** A log on loopback whose tree is made at once and can be exchanged for another, as a log that lies would do. */
+
 import { createServer, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { emptyEdge, grow, rootOf } from '../../../cache-server/log/tree-edge.ts'
 import { signCheckpoint } from '../../../trust/log/checkpoint.ts'
 import { cosign } from '../../../trust/log/cosignature.ts'
 import { type TreeHash, treeSizeOf } from '../../../trust/log/merkle.ts'
 import { encodeNote, type Note } from '../../../trust/log/note.ts'
 import type { SecretKey, Signer } from '../../../trust/secret-key.ts'
+import { listening } from '../../_support/listening.ts'
 
 export type ServedTree = {
   readonly note: Note
@@ -59,14 +60,8 @@ export async function serveLog(t: { teardown(action: () => void): void }, tree: 
     else if (bytes === undefined) response.writeHead(404).end()
     else response.writeHead(200, { 'content-length': bytes.length }).end(bytes)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const { port } = server.address() as AddressInfo
   return {
-    url: `http://127.0.0.1:${port}/v1/log`,
+    url: `${await listening(t, server)}/v1/log`,
     requests,
     instead,
     show: (next) => {

@@ -1,8 +1,8 @@
 // A monitor that stays: a real cache with a log and a witness, webhooks that fail, being stopped and killed; and the command.
+
 import { spawn, spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { logAddressOf } from '../../../builder/log/read-log.ts'
@@ -15,6 +15,7 @@ import { encodePublicKey } from '../../../trust/key.ts'
 import { witnessKeyOf } from '../../../trust/log/cosignature.ts'
 import { encodeSecretKey } from '../../../trust/secret-key.ts'
 import { house } from '../../_support/channel.ts'
+import { listening } from '../../_support/listening.ts'
 import { temporaryDirectory } from '../../_support/temporary.ts'
 import * as operators from '../../cache-server/support.ts'
 import { attestationOf, packageOf, sendEvidence, startTestCache, statementOf } from '../../cache-server/support.ts'
@@ -124,12 +125,7 @@ async function hookFor(t: ExecutionContext): Promise<Hook> {
     bodies.push(body)
     hook.answer(request, response)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/hook?secret=very`)
+  const url = new URL(`${await listening(t, server)}/hook?secret=very`)
   return Object.assign(hook, { url, bodies })
 }
 

@@ -1,5 +1,6 @@
 // A package whose source is a commit: what is published is the canonical archive of its tree, so that whoever builds it later needs
 // neither git's host nor git's word for it.
+
 import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFile, writeFileSync } from 'node:fs'
@@ -10,6 +11,7 @@ import { encodeArchive } from '../../../format/archive/encode.ts'
 import { sha256Of } from '../../../format/hash.ts'
 import { sourceTreeItem } from '../../../store/output-digest.ts'
 import type { Home } from '../../_support/channel.ts'
+import { listening } from '../../_support/listening.ts'
 import { temporaryDirectory } from '../../_support/temporary.ts'
 import {
   abnpkg,
@@ -117,13 +119,9 @@ gitTest('what a cache gives in place of a commit is refused unless it is the arc
   const repository = await serveRepository(t)
   await repository.close()
   const liar = createServer((_request, response) => response.end(Buffer.concat([archive, Buffer.alloc(512)])))
-  liar.listen(0, '127.0.0.1')
-  await once(liar, 'listening')
-  t.teardown(() => void liar.close())
-  const address = liar.address()
   const home = homeFor(t)
   writeRecipe(home, repository)
-  const caches = [`http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`]
+  const caches = [await listening(t, liar)]
   mkdirSync(join(home.directory, '.config/abnpkg'), { recursive: true })
   writeFileSync(join(home.directory, '.config/abnpkg/caches.json'), JSON.stringify({ format: 1, caches }))
   const built = await abnpkg(home, 'build', 'kept')

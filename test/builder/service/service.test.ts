@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { zstdDecompressSync } from 'node:zlib'
 import test from 'ava'
 import { writeKey } from '../../../builder/service/keys.ts'
@@ -17,6 +16,7 @@ import { encodePublicKey } from '../../../trust/key.ts'
 import { evaluate as evaluateEvidence } from '../../../trust/policy/evaluate.ts'
 import { parsePolicy } from '../../../trust/policy/policy.ts'
 import { launcher } from '../../_support/channel.ts'
+import { listening } from '../../_support/listening.ts'
 import {
   abnpkg,
   attestationsIn,
@@ -187,13 +187,7 @@ test('a cache that never answers delays neither builds nor other caches', async 
   const { alice } = operatorKeys('alice')
   const good = await cacheFor(t, [alice])
   const silent = createServer(() => {})
-  silent.listen(0, '127.0.0.1')
-  await once(silent, 'listening')
-  t.teardown(() => {
-    silent.closeAllConnections()
-    silent.close()
-  })
-  const slow = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+  const slow = await listening(t, silent)
   const stop = new AbortController()
   const served: string[] = []
   const config = { caches: [slow, good.url], work: [{ kind: 'packages', names: ['greet', 'greet@1.0.0', 'noisy'] }] }

@@ -1,11 +1,12 @@
 // A source that upstream has no more comes from a cache, by its hash; and a cache that lies about it costs time only.
+
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
 import { sha256Of } from '../../../format/hash.ts'
 import type { Home } from '../../_support/channel.ts'
+import { listening } from '../../_support/listening.ts'
 import { abnpkg, cacheFor, homeFor, operatorKeys, runOnce, storeOf } from './_support/world.ts'
 
 const text = 'what upstream once had\n'
@@ -51,12 +52,10 @@ test('a source that is gone upstream comes from a cache', async (t) => {
   t.regex(without.stderr, /^error\[ABN_SOURCE_/m)
 
   const liar = createServer((_request, response) => response.end('something else\n'))
-  await new Promise<void>((done) => liar.listen(0, '127.0.0.1', done))
-  t.teardown(() => liar.close())
-  const { port } = liar.address() as AddressInfo
-  configure(home, [`http://127.0.0.1:${port}`])
+  const lies = await listening(t, liar)
+  configure(home, [lies])
   t.is((await abnpkg(home, 'build', 'gone')).status, 1)
-  configure(home, [`http://127.0.0.1:${port}`, cache.url])
+  configure(home, [lies, cache.url])
   t.is((await abnpkg(home, 'build', '--source-only', 'gone')).status, 1)
   const built = await abnpkg(home, 'build', 'gone')
   t.is(built.status, 0, built.stderr)

@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { createServer, request } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import test from 'ava'
 import { cacheOriginOf, openCacheClient } from '../../../builder/service/remote.ts'
 import { hasBlob, uploadFile } from '../../../builder/service/upload.ts'
 import { sha256Of } from '../../../format/hash.ts'
 import { attest } from '../../../trust/attestation.ts'
+import { listening } from '../../_support/listening.ts'
 import { temporaryDirectory } from '../../_support/temporary.ts'
 import { statementFor } from './_support/statement.ts'
 import { cacheFor, now, operatorKeys } from './_support/world.ts'
@@ -85,13 +84,7 @@ test('an upload whose last answer is lost is found to be there', async (t) => {
     })
     incoming.pipe(onward)
   })
-  proxy.listen(0, '127.0.0.1')
-  await once(proxy, 'listening')
-  t.teardown(() => {
-    proxy.closeAllConnections()
-    proxy.close()
-  })
-  const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+  const url = await listening(t, proxy)
   await using client = openCacheClient({ url, signer: alice, nowSeconds: now })
   const source = randomBytes(1000)
   const blob = { kind: 'source', digest: sha256Of(source) } as const

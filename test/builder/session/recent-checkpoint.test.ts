@@ -1,5 +1,5 @@
 // Which checkpoint a session names, asked of logs that are honest, absent, old or hostile.
-import { once } from 'node:events'
+
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import test, { type ExecutionContext } from 'ava'
 import { type RecentCheckpoint, recentCheckpoint } from '../../../builder/session/recent-checkpoint.ts'
@@ -8,6 +8,7 @@ import { cosign } from '../../../trust/log/cosignature.ts'
 import { parseTreeSize, treeHashOf } from '../../../trust/log/merkle.ts'
 import { encodeNote, type Note } from '../../../trust/log/note.ts'
 import { newSecretKey } from '../../../trust/secret-key.ts'
+import { listening } from '../../_support/listening.ts'
 
 const now = Date.parse('2026-11-22T00:00:00Z') / 1000
 const log = newSecretKey('log.example.org/abn')
@@ -36,15 +37,7 @@ async function serve(
     if (request.url === '/v1/log/checkpoint') answer(request, response)
     else response.writeHead(404).end()
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const bound = server.address()
-  if (bound === null || typeof bound === 'string') throw new TypeError('not listening')
-  return `http://127.0.0.1:${bound.port}`
+  return await listening(t, server)
 }
 
 const shown = (found: RecentCheckpoint) => (found.kind === 'found' ? { ...found, note: undefined } : found.reason)

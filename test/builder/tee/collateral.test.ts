@@ -1,4 +1,5 @@
 // Collateral from services on loopback that answer as Intel's does, from hostile ones, from dead ones, and from what was kept.
+
 import { once } from 'node:events'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -11,6 +12,7 @@ import { type Collateral, parseCollateral } from '../../../trust/tee/collateral.
 import { parseQuote } from '../../../trust/tee/quote.ts'
 import { mintSimulated, simulatedRoot } from '../../../trust/tee/simulated.ts'
 import { verifyQuote } from '../../../trust/tee/verify.ts'
+import { listening } from '../../_support/listening.ts'
 import { temporaryDirectory } from '../../_support/temporary.ts'
 
 const now = Date.parse('2026-11-22T00:00:00Z') / 1000
@@ -65,15 +67,7 @@ async function serve(t: ExecutionContext, routes: Routes): Promise<CollateralSer
     response.writeHead(reply === undefined ? 404 : (reply.status ?? 200), reply?.headers)
     response.end(reply?.body)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const bound = server.address()
-  if (bound === null || typeof bound === 'string') throw new TypeError('not listening')
-  return { address: `http://127.0.0.1:${bound.port}`, asked }
+  return { address: await listening(t, server), asked }
 }
 
 /** Nobody listens there any more. */

@@ -1,5 +1,4 @@
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import test from 'ava'
 import { openCache } from '../../../cache-server/cache.ts'
 import { collectGarbage } from '../../../cache-server/collect-garbage.ts'
@@ -7,6 +6,7 @@ import { allPending } from '../../../cache-server/log/sequencer.ts'
 import { sha256Of } from '../../../format/hash.ts'
 import { verifyConsistency } from '../../../trust/log/merkle.ts'
 import { parseAddCheckpoint } from '../../../trust/log/witness-request.ts'
+import { listening } from '../../_support/listening.ts'
 import { temporaryDirectory } from '../../_support/temporary.ts'
 import {
   askClosure,
@@ -215,6 +215,8 @@ test('garbage collection without a log keeps what is pending from when there was
   const soon = attestationOf(hello, alice, { expires: Math.floor(Date.now() / 1000) + 60 })
   const log = logConfig(t)
   const before = await startTestCache(t, { log }, data)
+  // Else what comes now may be taken for what was here before, and be logged.
+  await before.cache.log?.begin()
   await sendEvidence(before.url, alice, [soon])
   await before.close()
   const without = await openCache({ data, config: configOf({ retention: none }) })
@@ -277,15 +279,10 @@ test('a checkpoint waits for its quorum, and the counters say who did not cosign
 
 test('a witness that does not answer does not hold up a stop, nor those that do', async (t) => {
   const silent = createServer(() => {})
-  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => {
-    silent.closeAllConnections()
-    silent.close()
-  })
-  const { port } = silent.address() as AddressInfo
+  const silence = await listening(t, silent)
   const good = await startTestWitness(t, 'witness.example/1')
   const { key } = await startTestWitness(t, 'witness.example/2')
-  const witnesses = [good, { key, url: `http://127.0.0.1:${port}` }]
+  const witnesses = [good, { key, url: silence }]
   const log = logConfig(t, { witnesses, quorum: 1 })
   const { url, cache, close } = await startTestCache(t, { log })
   await sendEvidence(url, alice, [attestationOf(hello, alice)])

@@ -1,7 +1,7 @@
 // Copies of a log, and damage: backups and other keys, exports, mirrors, what fsck finds.
+
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
 import { backUpCache } from '../../../cache-server/backup.ts'
@@ -11,6 +11,7 @@ import { openTreeFiles } from '../../../cache-server/log/tree-files.ts'
 import { exportCache, importCache } from '../../../cache-server/static-files.ts'
 import { sha256Of } from '../../../format/hash.ts'
 import { encodeSecretKey } from '../../../trust/secret-key.ts'
+import { listening } from '../../_support/listening.ts'
 import { temporaryDirectory } from '../../_support/temporary.ts'
 import {
   askClosure,
@@ -141,12 +142,10 @@ test('an export has the log, and proofs under its checkpoint', async (t) => {
     if (existsSync(file)) response.end(readFileSync(file))
     else response.writeHead(404).end()
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => server.close())
-  const { port } = server.address() as AddressInfo
-  const { entries } = await readServedLog(`http://127.0.0.1:${port}`)
+  const files = await listening(t, server)
+  const { entries } = await readServedLog(files)
   t.deepEqual(entries.map(hex), (await readServedLog(url)).entries.map(hex))
-  const closure = evidenceIn(await send(`http://127.0.0.1:${port}`, { path: `/v1/closures/${hello.recipe}/inputs` }))
+  const closure = evidenceIn(await send(files, { path: `/v1/closures/${hello.recipe}/inputs` }))
   t.is(provedIn(closure)?.leaves.size, 2)
   // Taken in elsewhere, it is logged by the log there.
   const secret = keyOf('log.example/mirror')

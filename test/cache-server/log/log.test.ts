@@ -1,7 +1,7 @@
 // The log of a cache: growing, crashing at every step, witnesses that check, and logs that cheat.
+
 import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type Log, openLog } from '../../../cache-server/log/log.ts'
@@ -30,6 +30,7 @@ import {
 import { parseEntries, parseTile, subtreesFrom, tilePath } from '../../../trust/log/tile.ts'
 import { encodeAddCheckpoint } from '../../../trust/log/witness-request.ts'
 import { newSecretKey, type SecretKey } from '../../../trust/secret-key.ts'
+import { listening } from '../../_support/listening.ts'
 import { temporaryDirectory } from '../../_support/temporary.ts'
 
 const logKey = newSecretKey('log.example/abnpkg', new Uint8Array(32).fill(1))
@@ -332,11 +333,9 @@ test('a log publishes what its witnesses have cosigned, and nothing without them
       : { status: 503, type: 'text/plain', body: 'down' }
     outgoing.writeHead(status, { 'content-type': type }).end(body)
   })
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  t.teardown(() => server.close())
-  const { port } = server.address() as AddressInfo
+  const url = await listening(t, server)
   const key = witnessKeyOf(witnessSecret.publicKey)
-  const log = await logIn(directory, index, [{ key, url: `http://127.0.0.1:${port}` }])
+  const log = await logIn(directory, index, [{ key, url }])
   await put(index, log, range(0, 10))
   const first = await log.publish()
   t.true(first?.size === 10)
@@ -348,7 +347,7 @@ test('a log publishes what its witnesses have cosigned, and nothing without them
   t.true((await log.publish())?.size === 20)
   await log.close()
   // A new process does not know what the witness has seen, and asks.
-  const later = await logIn(directory, index, [{ key, url: `http://127.0.0.1:${port}` }])
+  const later = await logIn(directory, index, [{ key, url }])
   await put(index, later, range(20, 21))
   t.true((await later.publish())?.size === 21)
   await later.close()

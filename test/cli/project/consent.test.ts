@@ -1,8 +1,10 @@
 // A project is a stranger's: it may name caches and channels as it likes, and nobody is asked for anything before the user has them.
+
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { listening } from '../../_support/listening.ts'
 import { abnpkgIn, lockTextIn, projectHome, snapshot, writeLock, writeProjectFile } from './support.ts'
 
 /** Remembers who came. */
@@ -13,11 +15,7 @@ async function lure(t: ExecutionContext): Promise<{ readonly url: string; readon
     response.end('{}')
   })
   server.on('connection', () => visits.push('connection'))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => server.close())
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
-  return { url: `http://127.0.0.1:${port}`, visits }
+  return { url: await listening(t, server), visits }
 }
 
 test('a suggested cache is not asked, a suggested policy not followed', async (t) => {

@@ -1,6 +1,6 @@
 /** What surrounds a service in tests: a model of a TDX guest, servers that stand before a cache, policies, and files to search. */
+
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { createServer, request as httpRequest } from 'node:http'
 import type { ExecutionContext } from 'ava'
@@ -15,6 +15,7 @@ import { type Collateral, parseCollateral } from '../../../../trust/tee/collater
 import { parseQuote, type Quote } from '../../../../trust/tee/quote.ts'
 import { mintSimulated, simulatedRoot } from '../../../../trust/tee/simulated.ts'
 import { verifyQuote } from '../../../../trust/tee/verify.ts'
+import { listening } from '../../../_support/listening.ts'
 import { teeConditions } from '../../../trust/world.ts'
 import { now } from '../../service/_support/world.ts'
 import { fakeKernel } from '../../tee/fake-kernel.ts'
@@ -76,15 +77,7 @@ export async function proxyFor(
     passed.on('error', () => response.destroy())
     request.pipe(passed)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const bound = server.address()
-  if (bound === null || typeof bound === 'string') throw new TypeError('not listening')
-  return `http://127.0.0.1:${bound.port}`
+  return await listening(t, server)
 }
 
 export function filesBelow(directory: string): ReadonlyMap<string, Buffer> {
