@@ -3,10 +3,9 @@
  * share of it in the time of real builds. The packages are those of the test channel, which build in no time, so that the share
  * is as bad as it can be. Trusts the clock of this process; take ratios.
  */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { compileAbl } from '../bootstrap/abl/reference.ts'
 import { evaluate, ownChannel } from '../builder/evaluate/evaluate.ts'
 import type { EvaluatedPackage } from '../builder/evaluate/package.ts'
 import { planBuild } from '../builder/realise/plan.ts'
@@ -15,12 +14,12 @@ import { attestClosure } from '../builder/service/attestations.ts'
 import { removeDirectory } from '../store/remove-directory.ts'
 import { openStore } from '../store/store.ts'
 import { newSecretKey } from '../trust/secret-key.ts'
+import { channelOfMany } from './many-packages.ts'
 
 const count = 200
-const support = join(import.meta.dirname, '../test/_support')
 const directory = mkdtempSync(join(tmpdir(), 'abn-bench-attest-'))
 try {
-  const evaluation = await evaluate([{ ...ownChannel, directory: makeChannel() }], {})
+  const evaluation = await evaluate([{ ...ownChannel, directory: channelOfMany(directory, count) }], {})
   const targets = evaluation.packages.filter(({ derivation }) => derivation.name.startsWith('many-'))
   const store = openStore({ root: join(directory, 'root') })
   const building = await seconds(() => buildAll(targets))
@@ -46,25 +45,6 @@ try {
   }
 } finally {
   removeDirectory(directory)
-}
-
-function makeChannel(): string {
-  const channel = join(directory, 'channel')
-  cpSync(join(support, 'channel'), channel, { recursive: true })
-  mkdirSync(join(channel, 'recipes/files'))
-  const tool = compileAbl([readFileSync(join(support, 'tool.abl'), 'utf8')])
-  writeFileSync(join(channel, 'recipes/files/tool'), tool, { mode: 0o755 })
-  const recipes = Array.from({ length: count }, (_, i) =>
-    [
-      `export const many${i} = recipe({`,
-      `  name: 'many-${i}', version: '1', summary: 'one of many', license: 'MPL-2.0', tools: [tool],`,
-      `  build: steps({ directories: [\`\${out}/share\`], steps: [['tool', 'write', \`\${out}/share/text\`, '${i}']] }),`,
-      '})',
-    ].join('\n'),
-  )
-  const head = "import { out, recipe, steps } from 'abnpkg'\nimport { tool } from './tool.ts'\n"
-  writeFileSync(join(channel, 'recipes/packages/many.ts'), head + recipes.join('\n'))
-  return channel
 }
 
 async function seconds(action: () => Promise<unknown>): Promise<number> {

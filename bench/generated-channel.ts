@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Channel } from '../builder/evaluate/channel.ts'
+import { generator } from './random.ts'
 
 export function generateChannel(directory: string, count: number): Channel {
   const channel: Channel = { name: 'abnpkg', directory, modules: 'recipes/packages' }
@@ -74,15 +75,4 @@ export const p${i} = recipe({
 
 function importText(name: string, path: string): string {
   return `import { ${name} } from '../${path}'`
-}
-
-/** Numbers from 0 to 1 that are the same in each run (mulberry32). */
-function generator(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
 }

@@ -6,11 +6,10 @@
  *
  *   npm run bench:session [-- --rounds N]
  */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { compileAbl } from '../bootstrap/abl/reference.ts'
 import { evaluate, ownChannel } from '../builder/evaluate/evaluate.ts'
 import { parseBuilderConfig } from '../builder/service/config.ts'
 import { runBuilder } from '../builder/service/run.ts'
@@ -21,12 +20,12 @@ import { sha256Of } from '../format/hash.ts'
 import { removeDirectory } from '../store/remove-directory.ts'
 import { openStore } from '../store/store.ts'
 import { newSecretKey } from '../trust/secret-key.ts'
+import { channelOfMany } from './many-packages.ts'
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '9' } } })
 const rounds = Number(values.rounds)
 const count = 60
 const limit = 0.01
-const support = join(import.meta.dirname, '../test/_support')
 const directory = mkdtempSync(join(tmpdir(), 'abn-bench-session-'))
 const signer = newSecretKey('bench')
 const contenders = [
@@ -36,7 +35,7 @@ const contenders = [
 ].map((contender) => ({ ...contender, times: [] as number[] }))
 
 try {
-  const evaluation = await evaluate([{ ...ownChannel, directory: makeChannel() }], {})
+  const evaluation = await evaluate([{ ...ownChannel, directory: channelOfMany(directory, count) }], {})
   for (let round = -1; round < rounds; round++) {
     for (const { session, times } of contenders) {
       const time = await built(session, `${round}-${contenders.findIndex((one) => one.session === session)}`)
@@ -131,23 +130,4 @@ function seconds(time: number): string {
 
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
-}
-
-function makeChannel(): string {
-  const channel = join(directory, 'channel')
-  cpSync(join(support, 'channel'), channel, { recursive: true })
-  mkdirSync(join(channel, 'recipes/files'))
-  const tool = compileAbl([readFileSync(join(support, 'tool.abl'), 'utf8')])
-  writeFileSync(join(channel, 'recipes/files/tool'), tool, { mode: 0o755 })
-  const recipes = Array.from({ length: count }, (_, i) =>
-    [
-      `export const many${i} = recipe({`,
-      `  name: 'many-${i}', version: '1', summary: 'one of many', license: 'MPL-2.0', tools: [tool],`,
-      `  build: steps({ directories: [\`\${out}/share\`], steps: [['tool', 'write', \`\${out}/share/text\`, '${i}']] }),`,
-      '})',
-    ].join('\n'),
-  )
-  const head = "import { out, recipe, steps } from 'abnpkg'\nimport { tool } from './tool.ts'\n"
-  writeFileSync(join(channel, 'recipes/packages/many.ts'), head + recipes.join('\n'))
-  return channel
 }

@@ -11,6 +11,7 @@ import { encodeItem } from '../store/item.ts'
 import { recordPathOf } from '../store/layout.ts'
 import { outputDigestOfDirectory } from '../store/output-digest.ts'
 import { openStore } from '../store/store.ts'
+import { generator } from './random.ts'
 
 export type Filled = {
   readonly items: number
@@ -90,15 +91,4 @@ function writeLarge(path: string, bytes: number, random: () => number): void {
   const descriptor = openSync(path, 'wx', 0o444)
   for (let left = bytes; left > 0; left -= chunk.length) writeSync(descriptor, chunk)
   closeSync(descriptor)
-}
-
-/** Mulberry32. */
-function generator(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
 }

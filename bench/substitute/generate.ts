@@ -19,6 +19,7 @@ import { encodeBundle } from '../../trust/bundle.ts'
 import type { Evidence } from '../../trust/evidence.ts'
 import { encodePublicKey } from '../../trust/key.ts'
 import { newSecretKey } from '../../trust/secret-key.ts'
+import { generator } from '../random.ts'
 import { packageOf } from './client.ts'
 import { encodeNar, nixPathOf, writeNarinfo } from './nix.ts'
 
@@ -201,15 +202,4 @@ function contentsFrom(random: () => number): Contents {
 
 function pack(bytes: Uint8Array): Uint8Array {
   return zstdCompressSync(bytes, { params: { [zlib.ZSTD_c_compressionLevel]: 3 } })
-}
-
-/** Numbers from 0 to 1 that are the same in each run (mulberry32). */
-function generator(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
 }
