@@ -62,8 +62,12 @@ export async function connectToCache(
     proxyEnv: process.env,
   })
 
-  /** Undefined when the connection was one that had been idle, and was gone. */
-  function send(path: string, { headers = {}, body, signal }: RequestOptions): Promise<IncomingMessage | undefined> {
+  /** Undefined when the connection was one that had been idle, and was gone. `deadline`: as performance.now() counts. */
+  function send(
+    path: string,
+    { headers = {}, body, signal }: RequestOptions,
+    deadline: number,
+  ): Promise<IncomingMessage | undefined> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage | undefined>()
     let isAnswered = false
     const sent = http.request(
@@ -87,7 +91,7 @@ export async function connectToCache(
       setImmediate(() => {
         if (!isAnswered) sent.destroy(new Error(`no answer in ${pace.answerSeconds} s`))
       })
-    }, pace.answerSeconds * 1000)
+    }, deadline - performance.now())
     sent.on('error', (error) => {
       clearTimeout(late)
       if (signal?.aborted) reject(signal.reason)
@@ -100,8 +104,9 @@ export async function connectToCache(
 
   /** A server may close what is idle just when it is used again; so many can be idle, and a new one is none of them. */
   async function answerTo(path: string, options: RequestOptions): Promise<IncomingMessage> {
+    const deadline = performance.now() + pace.answerSeconds * 1000
     for (let attempts = connections + 1; attempts > 0; attempts--) {
-      const answer = await send(path, options)
+      const answer = await send(path, options, deadline)
       if (answer !== undefined) return answer
     }
     throw problem(address, 'it closes every connection that it has kept open')

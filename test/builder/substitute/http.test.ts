@@ -81,3 +81,16 @@ test('an answer that is begun and then cut off is not asked for again', async (t
   await t.throwsAsync(text(cache, '/b'), { code: 'ABN_CACHE_ANSWER' })
   t.deepEqual(asked, ['GET /a', 'GET /b'])
 })
+
+test('connections that hang for a while before they are gone have no more time together than one', async (t) => {
+  let isGone = false
+  const { url, asked } = await cacheThat(t, (socket, before) => {
+    if (isGone) setTimeout(() => socket.resetAndDestroy(), 2000)
+    else well(socket, before)
+  })
+  using cache = await connectToCache(url, { connections: 4, pace: { answerSeconds: 3, bytes: 1, seconds: 60 } })
+  await Promise.all(['/a', '/b', '/c', '/d'].map((path) => text(cache, path)))
+  isGone = true
+  await t.throwsAsync(cache.request('/e'), { code: 'ABN_CACHE_ANSWER', message: /no answer in 3 s/ })
+  t.true(asked.filter((one) => one === 'GET /e').length <= 2)
+})
