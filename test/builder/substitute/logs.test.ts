@@ -20,6 +20,7 @@ import { temporaryDirectory } from '../../_support/temporary.ts'
 import { bundled, type HostileCache, startHostileCache } from '../../faults/_support/hostile-cache.ts'
 import {
   type Attempt,
+  type AttemptOptions,
   alice,
   attempt,
   bob,
@@ -107,10 +108,13 @@ const fresh = (fork = '') => {
   return log
 }
 
-type Options = { readonly root: string; readonly policy?: Policy; readonly caches: readonly HostileCache[] }
+type Options = Pick<AttemptOptions, 'policy' | 'patient'> & {
+  readonly root: string
+  readonly caches: readonly HostileCache[]
+}
 
-function client<T>({ root, policy = logged, caches }: Options, look: (attempt: Attempt) => T) {
-  return attempt({ root, policy, caches: caches.map(({ address }) => address), targets: [user] }, look)
+function client<T>({ policy = logged, caches, ...options }: Options, look: (attempt: Attempt) => T) {
+  return attempt({ ...options, policy, caches: caches.map(({ address }) => address), targets: [user] }, look)
 }
 
 const planOf = ({ planned }: Attempt) => planned.user
@@ -475,7 +479,7 @@ test('a cache of files that is slow with its tiles costs its time once', async (
     ),
     log: () => void tiles++,
   })
-  await client({ root, caches: [{ ...slow, [Symbol.asyncDispose]: async () => {} }] }, (result) => {
+  await client({ root, patient: false, caches: [{ ...slow, [Symbol.asyncDispose]: async () => {} }] }, (result) => {
     t.is(planOf(result), 'build')
     t.deepEqual(
       result.substitution.alarms.map(({ kind }) => kind),

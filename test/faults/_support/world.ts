@@ -153,6 +153,7 @@ export type AttemptOptions = {
   readonly caches: readonly string[]
   readonly policy?: Policy
   readonly now?: number
+  /** Whether every cache is waited for, however busy the machine is: unless told, as only attacks are slow on purpose. */
   readonly patient?: boolean
   /** A root from an earlier attempt. */
   readonly root?: string
@@ -161,7 +162,7 @@ export type AttemptOptions = {
 
 /** One client: asks, decides, fetches; builds nothing. Removes its store in the end unless the root was given. */
 export async function attempt<T>(options: AttemptOptions, look: (attempt: Attempt) => T | Promise<T>): Promise<T> {
-  const { caches, policy = twoIndependent, now = NOW, targets = [user], patient = false } = options
+  const { caches, policy = twoIndependent, now = NOW, targets = [user], patient = true } = options
   const directory = options.root ?? mkdtempSync(join(tmpdir(), 'abn-fault-'))
   const store = openStore({ root: join(directory, 'root'), durable: false })
   const packages = new Map([base, user, other].map((one) => [one.recipeHash, one]))
