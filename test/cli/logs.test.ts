@@ -1,5 +1,4 @@
 // Logs in daily use: real caches with logs, real witnesses, and a person who runs the real commands.
-
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'

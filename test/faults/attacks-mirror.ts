@@ -1,5 +1,4 @@
 // Attacks by mirrors of sources, and by caches that are asked for sources: what was meant is taken from the next one, or nothing is.
-
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join } from 'node:path'

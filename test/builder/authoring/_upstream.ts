@@ -1,5 +1,4 @@
 // An upstream on loopback: files by their paths, and what was asked for.
-
 import { createServer } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import type { ExecutionContext } from 'ava'

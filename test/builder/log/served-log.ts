@@ -1,5 +1,4 @@
 /** A log on loopback whose tree is made at once and can be exchanged for another, as a log that lies would do. */
-
 import { createServer, type ServerResponse } from 'node:http'
 import { emptyEdge, grow, rootOf } from '../../../cache-server/log/tree-edge.ts'
 import { signCheckpoint } from '../../../trust/log/checkpoint.ts'

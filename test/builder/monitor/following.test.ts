@@ -1,5 +1,4 @@
 // A monitor that stays: a real cache with a log and a witness, webhooks that fail, being stopped and killed; and the command.
-
 import { spawn, spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'

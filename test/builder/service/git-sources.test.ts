@@ -1,6 +1,5 @@
 // A package whose source is a commit: what is published is the canonical archive of its tree, so that whoever builds it later needs
 // neither git's host nor git's word for it.
-
 import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFile, writeFileSync } from 'node:fs'

@@ -1,5 +1,4 @@
 // A source that upstream has no more comes from a cache, by its hash; and a cache that lies about it costs time only.
-
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'

@@ -1,5 +1,4 @@
 // Which checkpoint a session names, asked of logs that are honest, absent, old or hostile.
-
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import test, { type ExecutionContext } from 'ava'
 import { type RecentCheckpoint, recentCheckpoint } from '../../../builder/session/recent-checkpoint.ts'

@@ -1,5 +1,4 @@
 // Collateral from services on loopback that answer as Intel's does, from hostile ones, from dead ones, and from what was kept.
-
 import { once } from 'node:events'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'

@@ -1,5 +1,4 @@
 // Copies of a log, and damage: backups and other keys, exports, mirrors, what fsck finds.
-
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'

@@ -1,5 +1,4 @@
 // The log of a cache: growing, crashing at every step, witnesses that check, and logs that cheat.
-
 import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'

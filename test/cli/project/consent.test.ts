@@ -1,5 +1,4 @@
 // A project is a stranger's: it may name caches and channels as it likes, and nobody is asked for anything before the user has them.
-
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'

@@ -1,5 +1,4 @@
 /** What surrounds a service in tests: a model of a TDX guest, servers that stand before a cache, policies, and files to search. */
-
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { createServer, request as httpRequest } from 'node:http'
